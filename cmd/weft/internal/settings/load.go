@@ -1,0 +1,147 @@
+package settings
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"unicode"
+
+	parser "github.com/knadh/koanf/parsers/toml/v2"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/providers/rawbytes"
+	"github.com/knadh/koanf/v2"
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+	"github.com/spf13/pflag"
+)
+
+const envPrefix = "WEFT_"
+
+// FileKey is the setting that names the TOML file; the file cannot hold it.
+const FileKey = "config"
+
+// Default is the origin of a value that no layer sets.
+const Default = "default"
+
+// Load merges the layers. environ is as os.Environ gives it; flags are those of
+// the parsed command and may hold others than the schema's.
+func Load(s Schema, environ []string, flags *pflag.FlagSet) (*Values, error) {
+	v := newValues(s)
+	given, vars := flagLayer(), envLayer()
+	if err := given.k.Load(posflag.ProviderWithFlag(flags, delim, nil, fromFlag), nil); err != nil {
+		return nil, err
+	}
+	if err := vars.k.Load(env.Provider("", s.environment(environ)), nil); err != nil {
+		return nil, err
+	}
+	file, err := fileLayer(cmp.Or(given.k.String(FileKey), vars.k.String(FileKey)))
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range []*layer{file, vars, given} {
+		if err := v.merge(l); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// layer is one source of settings, its values still raw.
+type layer struct {
+	k      *koanf.Koanf
+	spell  func(key string) string // how the layer writes a key
+	origin func(key string) string // where the layer holds it
+	isFile bool
+}
+
+func flagLayer() *layer {
+	return &layer{
+		k:      koanf.New(delim),
+		spell:  func(key string) string { return key },
+		origin: func(key string) string { return "flag --" + Setting{Key: key}.Flag() },
+	}
+}
+
+func envLayer() *layer {
+	return &layer{
+		k:      koanf.New(delim),
+		spell:  func(key string) string { return Setting{Key: key}.Env() },
+		origin: func(string) string { return "environment" },
+	}
+}
+
+// fileLayer reads a TOML file, if one is named, and notes the line of every key.
+func fileLayer(path string) (*layer, error) {
+	l := &layer{k: koanf.New(delim), spell: func(key string) string { return key }, isFile: true}
+	if path == "" {
+		return l, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &Error{FileKey, path, fmt.Sprintf("the file cannot be read: %v; check the path and its permissions", errors.Unwrap(err))}
+	}
+	if err := l.k.Load(rawbytes.Provider(data), parser.Parser()); err != nil {
+		return nil, syntaxError(path, err)
+	}
+	lines := keyLines(data)
+	l.origin = func(key string) string { return fmt.Sprintf("%s:%d", path, lines[key]) }
+	return l, nil
+}
+
+func syntaxError(path string, err error) error {
+	origin := path
+	var de *toml.DecodeError
+	if errors.As(err, &de) {
+		row, col := de.Position()
+		origin = fmt.Sprintf("%s:%d:%d", path, row, col)
+	}
+	return &Error{FileKey, origin, strings.TrimPrefix(err.Error(), "toml: ") + "; the file must be TOML, as: max_peers = 50"}
+}
+
+// serviceLink matches the variables that Kubernetes and Docker links inject for
+// a service that happens to be called weft: WEFT_SERVICE_HOST, WEFT_PORT,
+// WEFT_API_PORT_30304_TCP_ADDR. They are nobody's settings.
+var serviceLink = regexp.MustCompile(`(_SERVICE_(HOST|PORT)(_\w+)?|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// environment is koanf's view of the variables. An empty one counts as not set,
+// as compose files produce them; a list is separated by commas or white space.
+func (s Schema) environment(environ []string) env.Opt {
+	transform := func(name, value string) (string, any) {
+		if value == "" || serviceLink.MatchString(name) {
+			return "", nil
+		}
+		key := strings.ToLower(strings.TrimPrefix(name, envPrefix))
+		if x, known := s.find(key); known && x.Kind == List {
+			return key, strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+		}
+		return key, value
+	}
+	return env.Opt{Prefix: envPrefix, EnvironFunc: func() []string { return environ }, TransformFunc: transform}
+}
+
+// keyLines maps each dotted key of a TOML document to its line.
+func keyLines(data []byte) map[string]int {
+	lines := map[string]int{}
+	p := unstable.Parser{}
+	p.Reset(data)
+	table := ""
+	for p.NextExpression() {
+		e := p.Expression()
+		key, line := "", 0
+		for it := e.Key(); it.Next(); {
+			key += delim + string(it.Node().Data)
+			line = p.Shape(it.Node().Raw).Start.Line
+		}
+		if e.Kind == unstable.KeyValue {
+			lines[strings.TrimPrefix(table+key, delim)] = line
+			continue
+		}
+		table = key
+		lines[strings.TrimPrefix(key, delim)] = line
+	}
+	return lines
+}

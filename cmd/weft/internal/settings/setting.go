@@ -1,0 +1,74 @@
+package settings
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Setting is one thing to set.
+type Setting struct {
+	Key     string // as in the TOML file: "max_peers"
+	Short   string // one-letter flag, or empty
+	Kind    Kind
+	Default any // of the Go type that Kind names
+	Usage   string
+	Secret  bool            // never shown
+	Check   func(any) error // refuses values that Kind allows; may be nil
+}
+
+// Flag is the setting's command-line name.
+func (s Setting) Flag() string { return strings.ReplaceAll(s.Key, "_", "-") }
+
+// Env is the setting's environment variable.
+func (s Setting) Env() string { return envPrefix + strings.ToUpper(s.Key) }
+
+// read turns what a layer holds into a checked value.
+func (s Setting) read(raw any) (any, error) {
+	v, err := s.Kind.parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	if s.Check != nil {
+		return v, s.Check(v)
+	}
+	return v, nil
+}
+
+// Schema is every setting of a program.
+type Schema []Setting
+
+func (s Schema) find(key string) (Setting, bool) {
+	i := slices.IndexFunc(s, func(x Setting) bool { return x.Key == key })
+	if i < 0 {
+		return Setting{}, false
+	}
+	return s[i], true
+}
+
+// nearest proposes a known name for a misspelled one; empty when none is close.
+func (s Schema) nearest(name string, spell func(key string) string) string {
+	known := make([]string, len(s))
+	for i, x := range s {
+		known[i] = spell(x.Key)
+	}
+	return Nearest(name, known)
+}
+
+// Error is a setting that cannot be used.
+type Error struct {
+	Name    string // as the layer spells it
+	Origin  string // "flag --max-peers", "weft.toml:3", "environment"
+	Problem string // what is wrong and what to do
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("setting %s (%s): %s", e.Name, e.Origin, e.Problem)
+}
+
+func unknown(name, origin, near string) *Error {
+	if near == "" {
+		return &Error{name, origin, "there is no such setting; `weft config show` lists them"}
+	}
+	return &Error{name, origin, fmt.Sprintf("there is no such setting; did you mean %s?", near)}
+}
