@@ -62,7 +62,9 @@ func (m *Machine) Handle(now time.Time, ev core.Event, out *[]core.Effect) {
 	case core.DialFailed:
 		m.dialFailed(now, ev, out)
 	case core.Discovered:
-		m.discovered(ev)
+		if !m.discovered(now, ev) {
+			return
+		}
 	case core.Command:
 		if !m.command(now, ev.Body) {
 			return
@@ -117,19 +119,22 @@ func (m *Machine) setBootstrappers(now time.Time, infos []peer.AddrInfo) {
 	}
 }
 
-func (m *Machine) discovered(ev core.Discovered) {
+// discovered notes hearsay and says whether anything of it was new.
+func (m *Machine) discovered(now time.Time, ev core.Discovered) bool {
 	k := m.candidate(ev.Peer, m.rng.Uint64())
 	if k == nil {
-		return
+		return false
 	}
-	if ev.From == core.SourceSaved {
-		k.saved = true
-	} else {
-		k.heard = true
+	if k.addrs(1) == nil {
+		k.due = now // those that were due earlier go first
 	}
+	before := *k
+	k.saved = k.saved || ev.From == core.SourceSaved
+	k.heard = k.heard || ev.From != core.SourceSaved
 	k.source = min(k.source, ev.From)
 	// The newest come first, but false ones cannot push true ones out at a stroke.
 	k.hearsay = addAddrs(addAddrs(nil, ev.Addrs, m.cfg.MaxAddrs), k.hearsay, m.cfg.MaxAddrs)
+	return k.heard != before.heard || k.saved != before.saved || !sameAddrs(k.hearsay, before.hearsay)
 }
 
 func (m *Machine) connected(now time.Time, ev core.Connected, out *[]core.Effect) {

@@ -9,6 +9,9 @@
 //     joined where its operator said;
 //   - discovered peers, which the DHT or mDNS named: up to the target degree.
 //
+// Within a kind whoever has been due for longest goes first, so that nobody
+// starves behind peers that fail again and again.
+//
 // The degree counts only connections that we dialled: those that others open to
 // us are their choice, and a node whose every neighbour chose itself is eclipsed.
 //

@@ -14,14 +14,14 @@ func (m *Machine) plan(now time.Time, out *[]core.Effect) {
 	m.book.trim(now)
 	saved := m.fallBack(out)
 	wanted := func(k *known) bool { return k.heard || saved && k.saved }
-	for m.freeDials() > 0 && m.dialBest(now, isBootstrapper, out) {
+	for m.freeDials() > 0 && m.dialFirst(now, m.book.pinned, everyone, out) {
 	}
-	for m.room() > 0 && m.dialBest(now, wanted, out) {
+	for m.room() > 0 && m.dialFirst(now, m.book.all, wanted, out) {
 	}
 	m.deadline = m.next(wanted)
 }
 
-func isBootstrapper(k *known) bool { return k.bootstrapper }
+func everyone(*known) bool { return true }
 
 // sweep fails the dials whose answer never came.
 func (m *Machine) sweep(now time.Time, out *[]core.Effect) {
@@ -62,25 +62,32 @@ func (m *Machine) room() int {
 	return min(m.freeDials(), degree, m.cfg.MaxPeers-b.connected()-b.links[dialling])
 }
 
-// dialBest dials the first of those that are due: whoever failed least, then by
-// rank, so that nobody waits behind peers that fail again and again.
-func (m *Machine) dialBest(now time.Time, want func(*known) bool, out *[]core.Effect) bool {
-	var best *known
-	for _, k := range m.book.all {
+// dialFirst dials the one that has been due for longest, then by rank, so that
+// nobody waits behind peers that fail again and again.
+func (m *Machine) dialFirst(now time.Time, among []*known, want func(*known) bool, out *[]core.Effect) bool {
+	var first *known
+	for _, k := range among {
 		if k.link != idle || !want(k) || !k.reachable() || k.dialAt().After(now) {
 			continue
 		}
-		if best == nil || k.failures < best.failures || k.failures == best.failures && k.rank < best.rank {
-			best = k
+		if first == nil || k.before(first) {
+			first = k
 		}
 	}
-	if best == nil {
+	if first == nil {
 		return false
 	}
 	m.stats.Dials++
-	m.book.setLink(best, dialling, now)
-	*out = append(*out, core.Dial{Peer: best.id, Addrs: best.addrs(m.cfg.MaxAddrs)})
+	m.book.setLink(first, dialling, now)
+	*out = append(*out, core.Dial{Peer: first.id, Addrs: first.addrs(m.cfg.MaxAddrs)})
 	return true
+}
+
+func (k *known) before(other *known) bool {
+	if c := k.dialAt().Compare(other.dialAt()); c != 0 {
+		return c < 0
+	}
+	return k.rank < other.rank
 }
 
 // next is the earliest time at which plan would do something. Who has no room
