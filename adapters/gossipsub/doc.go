@@ -1,0 +1,43 @@
+// Package gossipsub is pubsub on raw topics: any bytes, flooded to everybody who
+// has joined the topic, through go-libp2p-pubsub's gossipsub.
+//
+// Towards other nodes it behaves as plain libp2p does: default message IDs
+// (author and sequence number), strict signing, default mesh parameters. A weft
+// node in a network of plain ones is not told apart by its traffic, and the same
+// payload published twice arrives twice.
+//
+// What it adds is on the inside:
+//
+//   - topics are counted references: Join forwards for others, Subscribe
+//     consumes, and the last one to go leaves the topic (topic.go);
+//   - Publish waits until somebody can hear it, and says why when nobody does
+//     (publish.go);
+//   - each subscription has its own buffer, bounded in messages and in bytes; a
+//     slow reader gets a counted gap and never slows the others (subscription.go);
+//   - what a peer can make us remember is bounded: topics per peer, per message
+//     and in length (filter.go), back-off times, peer exchange (inspect.go);
+//   - all of it is counted, per topic for our own topics (trace.go, stats.go).
+//
+// # Flow
+//
+//	Publish ─▶ readiness ─▶ sign ─▶┐
+//	                               ├▶ pubsub's process loop ─▶ mesh peers
+//	peers ─▶ inspect ─▶ verify ───▶┘        │
+//	                                        └▶ Subscription queues ─▶ Next
+//
+// Everything that pubsub calls (tracer, filter, inspector, delivery) runs on its
+// process loop, so none of it waits: no lock is held there across a call.
+//
+// # Sizes
+//
+// MaxMessage bounds the payload. On the wire a message is up to Overhead bytes
+// longer (topic, author, signature), and pubsub's limit, WireLimit, allows for it:
+// a payload of exactly MaxMessage passes. A plain libp2p peer with default
+// settings reads at most 1 MiB with everything, and resets the stream on more:
+// in a mixed network keep payloads below 1 MiB less Overhead.
+//
+// # Sources
+//
+// gossipsub v1.0 to v1.3: https://github.com/libp2p/specs/tree/master/pubsub/gossipsub.
+// Implementation: github.com/libp2p/go-libp2p-pubsub v0.17.0.
+package gossipsub

@@ -1,0 +1,109 @@
+package gossipsub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+// PubSub is one node's membership in topics.
+type PubSub struct {
+	cfg    Config
+	host   host.Host
+	ps     *pubsub.PubSub
+	router *pubsub.GossipSubRouter // kept bare: wrapping it makes every gossipsub option fail
+	trace  *trace
+	filter *filter
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+
+	mu     sync.Mutex // guards topics and what they hold; pubsub's loop never takes it
+	topics map[string]*topic
+	closed bool
+}
+
+// New starts pubsub on a host. Close ends it; the host stays open.
+func New(h host.Host, cfg Config) (*PubSub, error) { return open(h, cfg) }
+
+// open is New with more options, for tests.
+func open(h host.Host, cfg Config, more ...pubsub.Option) (*PubSub, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	p := &PubSub{cfg: cfg, host: h, topics: make(map[string]*topic), trace: newTrace()}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.filter = newFilter(cfg, h.Network(), p.trace)
+	p.trace.gone = p.filter.forget
+	p.router = pubsub.DefaultGossipSubRouter(h)
+	var err error
+	if p.ps, err = pubsub.NewGossipSubWithRouter(p.ctx, h, p.router, append(p.options(), more...)...); err != nil {
+		p.cancel()
+		return nil, fmt.Errorf("start pubsub: %w", err)
+	}
+	return p, nil
+}
+
+// options are pubsub's settings. Those not named stay at libp2p's defaults: the
+// default message ID, strict signing, default mesh parameters, no flood publish.
+func (p *PubSub) options() []pubsub.Option {
+	return []pubsub.Option{
+		p.router.WithDefaultTagTracer(),
+		pubsub.WithMessageSignaturePolicy(pubsub.StrictSign),
+		pubsub.WithMaxMessageSize(WireLimit(p.cfg.MaxMessage)),
+		pubsub.WithPeerOutboundQueueSize(p.cfg.queue(p.cfg.OutboundQueue)),
+		pubsub.WithValidateQueueSize(p.cfg.queue(p.cfg.ValidateQueue)),
+		pubsub.WithSubscriptionFilter(p.filter.limited(p.cfg.MaxSubscriptionsPerRPC)),
+		pubsub.WithAppSpecificRpcInspector(p.inspect),
+		pubsub.WithRawTracer(p.trace),
+		pubsub.WithLogger(quiet(p.cfg.Logger)),
+		pubsub.WithRPCLogger(discard),
+	}
+}
+
+// Close leaves every topic and ends every subscription. Messages that were
+// delivered to a subscription can still be read.
+func (p *PubSub) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	for _, t := range p.topics {
+		for _, s := range t.subscribers() {
+			s.end()
+		}
+	}
+	clear(p.topics)
+	p.mu.Unlock()
+
+	p.cancel()
+	p.hangUp()
+	return nil
+}
+
+// hangUp ends the streams that peers opened to us: pubsub's readers wait on them
+// for as long as the host lives.
+func (p *PubSub) hangUp() {
+	protocols := p.router.Protocols()
+	for _, id := range protocols {
+		p.host.RemoveStreamHandler(id)
+	}
+	for _, c := range p.host.Network().Conns() {
+		resetStreams(c, protocols)
+	}
+}
+
+func resetStreams(c network.Conn, protocols []protocol.ID) {
+	for _, s := range c.GetStreams() {
+		if slices.Contains(protocols, s.Protocol()) {
+			_ = s.Reset()
+		}
+	}
+}

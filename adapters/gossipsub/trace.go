@@ -1,0 +1,225 @@
+package gossipsub
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+type protocolID = protocol.ID
+
+// trace listens to pubsub: it counts, and mirrors the mesh, which the router does
+// not show. Pubsub calls it from its process loop and from its validators; none
+// of it waits. Pubsub reports nothing of our own messages.
+type trace struct {
+	published, delivered, duplicates, missed atomic.Uint64
+	rpcsDropped, throttled                   atomic.Uint64
+	subscriptionsRefused, pruneCapped        atomic.Uint64
+	rejected                                 [len(reasons)]atomic.Uint64
+	received, sent                           traffic
+
+	gone func(peer.ID) // told on the process loop when a peer has left
+
+	mu     sync.RWMutex
+	peers  map[peer.ID]protocolID          // with a stream from us
+	mesh   map[string]map[peer.ID]struct{} // our topics only
+	topics map[string]*topicStats          // created for our topics only
+	other  topicStats
+	change chan struct{} // closed at the next change of peers, subscriptions or mesh; nil while nobody waits
+}
+
+var _ pubsub.RawTracer = (*trace)(nil)
+
+func newTrace() *trace {
+	return &trace{
+		peers:  make(map[peer.ID]protocolID),
+		mesh:   make(map[string]map[peer.ID]struct{}),
+		topics: make(map[string]*topicStats),
+		gone:   func(peer.ID) {},
+	}
+}
+
+// topic returns the counters of a topic of ours, made on first use and kept.
+func (t *trace) topic(name string) *topicStats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.topics[name]
+	if s == nil && len(t.topics) < MaxTopicStats {
+		s = new(topicStats)
+		t.topics[name] = s
+	}
+	if s == nil {
+		return &t.other
+	}
+	return s
+}
+
+// of finds the counters of any topic.
+func (t *trace) of(name string) *topicStats {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if s := t.topics[name]; s != nil {
+		return s
+	}
+	return &t.other
+}
+
+func (t *trace) meshSize(topic string) int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.mesh[topic])
+}
+
+func (t *trace) peerCount() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.peers)
+}
+
+func (t *trace) floods(p peer.ID) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	proto, known := t.peers[p]
+	return known && floodsubOnly(proto)
+}
+
+// changed returns a channel that is closed at the next change of what Publish
+// waits for.
+func (t *trace) changed() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.change == nil {
+		t.change = make(chan struct{})
+	}
+	return t.change
+}
+
+// announce wakes those who wait for a change. The caller holds mu.
+func (t *trace) announce() {
+	if t.change != nil {
+		close(t.change)
+		t.change = nil
+	}
+}
+
+// OnNewOutboundStream and the methods below are pubsub's RawTracer.
+func (t *trace) OnNewOutboundStream(p peer.ID, proto protocolID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.peers[p] = proto
+	t.announce()
+}
+
+func (t *trace) OnClosedOutboundStream(p peer.ID) {
+	t.gone(p)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.peers, p)
+	for _, links := range t.mesh { // the router drops them without a PRUNE
+		delete(links, p)
+	}
+	t.announce()
+}
+
+func (t *trace) Join(topic string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mesh[topic] = make(map[peer.ID]struct{})
+}
+
+func (t *trace) Leave(topic string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.mesh, topic)
+}
+
+func (t *trace) Graft(p peer.ID, topic string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if links := t.mesh[topic]; links != nil {
+		links[p] = struct{}{}
+	}
+	t.announce()
+}
+
+func (t *trace) Prune(p peer.ID, topic string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.mesh[topic], p)
+	t.announce()
+}
+
+func (t *trace) DeliverMessage(m *pubsub.Message) {
+	t.delivered.Add(1)
+	t.of(m.GetTopic()).delivered.Add(1)
+}
+
+func (t *trace) DuplicateMessage(m *pubsub.Message) {
+	t.duplicates.Add(1)
+	t.of(m.GetTopic()).duplicates.Add(1)
+}
+
+func (t *trace) RejectMessage(_ *pubsub.Message, reason string) {
+	i := slices.Index(reasons[:], reason)
+	if i < 0 {
+		i = len(reasons) - 1
+	}
+	t.rejected[i].Add(1)
+}
+
+func (t *trace) RecvRPC(rpc *pubsub.RPC) {
+	t.received.count(rpc)
+	for _, m := range rpc.GetPublish() {
+		t.received.messages.Add(1)
+		t.received.payload.Add(uint64(len(m.GetData())))
+		t.of(m.GetTopic()).bytesIn.Add(uint64(len(m.GetData())))
+	}
+	if len(rpc.GetSubscriptions()) > 0 {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.announce()
+	}
+}
+
+func (t *trace) SendRPC(rpc *pubsub.RPC, _ peer.ID) {
+	t.sent.count(rpc)
+	for _, m := range rpc.GetPublish() {
+		t.sent.messages.Add(1)
+		t.sent.payload.Add(uint64(len(m.GetData())))
+		t.of(m.GetTopic()).bytesOut.Add(uint64(len(m.GetData())))
+	}
+}
+
+func (t *trace) DropRPC(*pubsub.RPC, peer.ID)         { t.rpcsDropped.Add(1) }
+func (t *trace) ThrottlePeer(peer.ID)                 { t.throttled.Add(1) }
+func (t *trace) ValidateMessage(*pubsub.Message)      {}
+func (t *trace) UndeliverableMessage(*pubsub.Message) {} // our feeds have no channel to overflow
+
+// read copies the counters.
+func (t *trace) read() Stats {
+	s := Stats{
+		Published: t.published.Load(), Delivered: t.delivered.Load(), Duplicates: t.duplicates.Load(),
+		Missed: t.missed.Load(), RPCsDropped: t.rpcsDropped.Load(), PeersThrottled: t.throttled.Load(),
+		SubscriptionsRefused: t.subscriptionsRefused.Load(), PruneCapped: t.pruneCapped.Load(),
+		Received: t.received.read(), Sent: t.sent.read(),
+		Rejected: make(map[string]uint64, len(reasons)), ByTopic: make(map[string]TopicStats),
+	}
+	for i, r := range reasons {
+		s.Rejected[r] = t.rejected[i].Load()
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	s.Peers = len(t.peers)
+	for _, links := range t.mesh {
+		s.MeshLinks += len(links)
+	}
+	for name, st := range t.topics {
+		s.ByTopic[name] = st.read()
+	}
+	s.ByTopic[OtherTopics] = t.other.read()
+	return s
+}
