@@ -14,11 +14,11 @@ await dial(seeker, addr)
 emit('joined', { hidden: hidden.peerId, seeker: seeker.peerId, addrs: hidden.getMultiaddrs() })
 
 // finalPeers runs a query over the network, never from the peer store, and
-// returns the peers it ends with and who named them.
+// returns the peers it ends with.
 async function finalPeers (query) {
   const final = []
   for await (const event of query) {
-    if (event.name === 'FINAL_PEER') final.push({ ...event.peer, from: event.from })
+    if (event.name === 'FINAL_PEER') final.push(event.peer)
   }
   return final
 }
@@ -37,7 +37,7 @@ async function until (done, ask) {
 
 const key = hidden.peerId.toMultihash().bytes
 const [found] = await until(
-  answer => answer.length > 0,
+  answer => answer.some?.(peer => peer.id.equals(hidden.peerId)),
   options => finalPeers(seeker.services.dht.findPeer(hidden.peerId, options)))
 emit('found', found)
 

@@ -1,3 +1,6 @@
+// Builds kubo's ipfs for the interop tests, apart from weft's own dependencies:
+//
+//	go build -o ipfs github.com/ipfs/kubo/cmd/ipfs
 module weft-interop-kubo
 
 go 1.26.0
@@ -31,7 +34,7 @@ require (
 	github.com/cockroachdb/logtags v0.0.0-20230118201751-21c54148d20b // indirect
 	github.com/cockroachdb/pebble/v2 v2.1.2 // indirect
 	github.com/cockroachdb/redact v1.1.5 // indirect
-	github.com/cockroachdb/swiss v0.0.0-20260820225851-333444432258 // indirect
+	github.com/cockroachdb/swiss v0.0.0-20260820225851-333444432258 // indirect; newer than kubo asks for, which does not compile with Go 1.26
 	github.com/cockroachdb/tokenbucket v0.0.0-20230807174530-cc333fc44b06 // indirect
 	github.com/coreos/go-systemd/v22 v22.5.0 // indirect
 	github.com/crackcomm/go-gitignore v0.0.0-20241020182519-7843d2ba8fdf // indirect
