@@ -50,20 +50,37 @@ func startWeft(t *testing.T) *weftNode {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	n := &weftNode{binary: built(t, weftBinary), api: "unix://" + filepath.Join(dir, "api"), log: new(syncBuffer)}
-	addrFile := filepath.Join(dir, "addr")
-	first := n.spawn(t, "run", "--ephemeral", "--api", n.api, "--addr-file", addrFile, "--topic", interopTopic,
+	printed := n.spawn(t, "run", "--ephemeral", "--api", n.api, "--topic", interopTopic,
 		"--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/udp/0/quic-v1")
-	select {
-	case <-first:
-	case <-time.After(stepTimeout):
-		t.Fatalf("weft run printed no address within %v; its log:\n%s", stepTimeout, n.log)
+	for n.tcp == "" || n.udp == "" {
+		select {
+		case addr := <-printed:
+			n.learn(t, addr)
+		case <-time.After(stepTimeout):
+			t.Fatalf("weft run printed no address within %v; its log:\n%s", stepTimeout, n.log)
+		}
 	}
-	n.readAddrs(t, addrFile)
 	return n
 }
 
-// spawn starts weft; the channel closes when it has printed a line or ended.
-func (n *weftNode) spawn(t *testing.T, args ...string) <-chan struct{} {
+// learn takes one line that `weft run` has printed: a full multiaddr of the node.
+func (n *weftNode) learn(t *testing.T, addr string) {
+	t.Helper()
+	info, err := peer.AddrInfoFromString(addr)
+	if err != nil {
+		t.Fatalf("weft run printed %q: %v; its log:\n%s", addr, err, n.log)
+	}
+	n.id = info.ID
+	if strings.Contains(addr, "/tcp/") {
+		n.tcp = addr
+	} else {
+		n.udp = addr
+	}
+}
+
+// spawn starts weft until the test ends and yields the lines that it prints,
+// then empty ones when it has ended.
+func (n *weftNode) spawn(t *testing.T, args ...string) <-chan string {
 	t.Helper()
 	cmd := n.command(context.Background(), args...)
 	cmd.Stderr = n.log
@@ -74,54 +91,29 @@ func (n *weftNode) spawn(t *testing.T, args ...string) <-chan struct{} {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	first := make(chan struct{})
-	drained := make(chan struct{})
+	printed := make(chan string, 64) // more lines than a node prints
 	go func() {
-		defer close(drained)
-		lines := bufio.NewScanner(out)
-		lines.Scan()
-		close(first)
-		for lines.Scan() {
+		defer close(printed)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			printed <- lines.Text()
 		}
 	}()
-	t.Cleanup(func() { n.stop(t, cmd, drained) })
-	return first
+	t.Cleanup(func() { n.stop(t, cmd, printed) })
+	return printed
 }
 
 // stop ends the process by its ID: politely, then for good.
-func (n *weftNode) stop(t *testing.T, cmd *exec.Cmd, drained <-chan struct{}) {
+func (n *weftNode) stop(t *testing.T, cmd *exec.Cmd, printed <-chan string) {
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	kill := time.AfterFunc(stepTimeout, func() { _ = cmd.Process.Kill() })
 	defer kill.Stop()
-	<-drained
+	for range printed {
+	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("weft run did not stop cleanly: %v", err)
 	}
 	if t.Failed() {
 		t.Logf("log of weft run:\n%s", n.log)
-	}
-}
-
-func (n *weftNode) readAddrs(t *testing.T, file string) {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, addr := range strings.Fields(string(data)) {
-		info, err := peer.AddrInfoFromString(addr)
-		if err != nil {
-			t.Fatalf("address file: %v", err)
-		}
-		n.id = info.ID
-		if strings.Contains(addr, "/tcp/") {
-			n.tcp = addr
-		} else {
-			n.udp = addr
-		}
-	}
-	if n.tcp == "" || n.udp == "" {
-		t.Fatalf("address file names no TCP or no QUIC address:\n%s", data)
 	}
 }
 
