@@ -41,13 +41,17 @@ func (p *PubSub) Publish(ctx context.Context, name string, data []byte) error {
 	return p.send(ctx, t, data)
 }
 
-func (p *PubSub) send(ctx context.Context, t *topic, data []byte) error {
-	for _, s := range t.subscribers() {
-		if s.blocking {
-			if err := s.waitRoom(ctx, len(data)); err != nil {
-				return fmt.Errorf("publish to %q: a subscriber on this node does not read: %w", t.name, err)
+func (p *PubSub) send(ctx context.Context, t *topic, data []byte) (err error) {
+	booked, err := book(ctx, t, len(data))
+	defer func() {
+		if err != nil {
+			for _, s := range booked {
+				s.release(len(data))
 			}
 		}
+	}()
+	if err != nil {
+		return err
 	}
 	// The router keeps the bytes for gossip; the caller may reuse its buffer.
 	if err := t.handle.Publish(ctx, bytes.Clone(data)); err != nil {

@@ -36,6 +36,7 @@ type Subscription struct {
 	mu     sync.Mutex
 	queue  []Message
 	bytes  int
+	booked []int // sizes of own messages on their way, for which Publish waited; blocking only
 	missed uint64
 	room   chan struct{} // closed when a message is taken; nil while nobody waits
 
@@ -52,11 +53,6 @@ type SubOption func(*Subscription)
 func Buffer(messages int) SubOption {
 	return func(s *Subscription) { s.maxCount = max(1, messages) }
 }
-
-// Blocking makes Publish on this node wait while the buffer is full. Messages
-// from the network cannot be held back in gossipsub; when the buffer is full
-// they become a counted gap, as without this option.
-func Blocking() SubOption { return func(s *Subscription) { s.blocking = true } }
 
 // Subscribe joins a topic and delivers its messages from now on, those of this
 // node included. A topic can have any number of subscriptions. A reader that
@@ -180,10 +176,7 @@ func (s *Subscription) take() (Message, bool) {
 	if len(s.queue) > 0 {
 		s.signal() // for another reader
 	}
-	if s.room != nil {
-		close(s.room)
-		s.room = nil
-	}
+	s.freeRoom()
 	return m, true
 }
 
@@ -192,8 +185,7 @@ func (s *Subscription) take() (Message, bool) {
 func (s *Subscription) push(m Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	waited := s.blocking && m.Via == s.p.host.ID() // its publisher has waited for room
-	if s.full(len(m.Data)) && !waited {
+	if !s.unbook(m) && s.full(len(m.Data)) {
 		s.missed++
 		s.dropped.Add(1)
 		s.p.trace.missed.Add(1)
@@ -207,7 +199,11 @@ func (s *Subscription) push(m Message) {
 
 // full says whether more bytes would exceed the buffer. An empty one takes any message.
 func (s *Subscription) full(more int) bool {
-	return len(s.queue) > 0 && (len(s.queue) >= s.maxCount || s.bytes+more > s.maxBytes)
+	count, bytes := len(s.queue)+len(s.booked), s.bytes+more
+	for _, size := range s.booked {
+		bytes += size
+	}
+	return count > 0 && (count >= s.maxCount || bytes > s.maxBytes)
 }
 
 func (s *Subscription) signal() {
@@ -215,35 +211,4 @@ func (s *Subscription) signal() {
 	case s.arrived <- struct{}{}:
 	default:
 	}
-}
-
-// waitRoom waits until the buffer has room for more bytes.
-func (s *Subscription) waitRoom(ctx context.Context, more int) error {
-	for {
-		room := s.awaitTake(more)
-		if room == nil {
-			return nil
-		}
-		select {
-		case <-room:
-		case <-s.done:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// awaitTake returns a channel that is closed at the next take; nil when there is
-// room already.
-func (s *Subscription) awaitTake(more int) chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.full(more) {
-		return nil
-	}
-	if s.room == nil {
-		s.room = make(chan struct{})
-	}
-	return s.room
 }
