@@ -1,0 +1,222 @@
+package libp2phost
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weftnet/weft/protocols/core"
+)
+
+const (
+	// connsPerPeer is two because peers that dial each other at the same moment
+	// end up with one connection each way, and closing either would break
+	// streams that are already on it.
+	connsPerPeer = 2
+
+	// maxDenials bounds the reasons kept for dials that failed in the gater.
+	maxDenials = 256
+)
+
+// place is what one connected peer takes up, whatever its connections.
+type place struct {
+	conns    []network.Conn // at most connsPerPeer
+	reserved bool           // not counted towards the limit
+	told     bool           // Connected was posted
+	admitted bool
+	open     chan struct{} // closed on admission
+	gone     chan struct{} // closed with the last connection
+	held     int           // inbound streams that wait for admission
+}
+
+// book knows who is connected. The gater enters a connection before libp2p uses
+// it, so the limits hold exactly; the notifier strikes it out.
+type book struct {
+	self     peer.ID
+	max      int
+	reserved func(peer.ID) bool
+	changes  *queue[change]     // for the overlay
+	events   *queue[core.Event] // for the node
+
+	mu       sync.Mutex
+	places   map[peer.ID]*place
+	ordinary int // places that count towards max
+	denials  map[peer.ID]*refusal
+}
+
+func newBook(self peer.ID, maxPeers int, reserved func(peer.ID) bool) *book {
+	return &book{
+		self: self, max: maxPeers, reserved: reserved,
+		places:  make(map[peer.ID]*place),
+		denials: make(map[peer.ID]*refusal),
+	}
+}
+
+// watch says who is told of changes, in their order. It is called before there
+// are connections.
+func (b *book) watch(changes *queue[change], events *queue[core.Event]) {
+	b.changes, b.events = changes, events
+}
+
+// refuse says why a further connection to p may not be; nil when it may.
+func (b *book) refuse(p peer.ID) *refusal {
+	reserved := b.reserved(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refuseLocked(p, reserved)
+}
+
+func (b *book) refuseLocked(p peer.ID, reserved bool) *refusal {
+	if p == b.self {
+		return &refusal{ReasonSelf, "it is this node itself"}
+	}
+	if pl := b.places[p]; pl != nil {
+		if len(pl.conns) >= connsPerPeer {
+			return &refusal{ReasonPerPeer, fmt.Sprintf("the peer has %d connections already", len(pl.conns))}
+		}
+		return nil
+	}
+	if !reserved && b.ordinary >= b.max {
+		return &refusal{ReasonFull, fmt.Sprintf("all %d places are taken: raise the maximum of peers or disconnect one", b.max)}
+	}
+	return nil
+}
+
+// enter books a connection, or says why not.
+func (b *book) enter(c network.Conn) *refusal {
+	p := c.RemotePeer()
+	reserved := b.reserved(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if why := b.refuseLocked(p, reserved); why != nil {
+		return why
+	}
+	pl := b.places[p]
+	if pl == nil {
+		pl = &place{reserved: reserved, open: make(chan struct{}), gone: make(chan struct{})}
+		b.places[p] = pl
+		b.count(pl, 1)
+	}
+	pl.conns = append(pl.conns, c)
+	return nil
+}
+
+// strike removes a connection that is gone.
+func (b *book) strike(c network.Conn) {
+	p := c.RemotePeer()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	pl := b.places[p]
+	if pl == nil {
+		return
+	}
+	if pl.conns = slices.DeleteFunc(pl.conns, func(have network.Conn) bool { return have == c }); len(pl.conns) > 0 {
+		return
+	}
+	delete(b.places, p)
+	b.count(pl, -1)
+	close(pl.gone)
+	b.changes.push(change{peer: p})
+	if pl.told {
+		b.events.push(core.Disconnected{Peer: p})
+	}
+}
+
+func (b *book) count(pl *place, by int) {
+	if !pl.reserved {
+		b.ordinary += by
+	}
+}
+
+// tell runs post once for each time that a peer becomes connected.
+func (b *book) tell(c network.Conn, post func()) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	pl := b.places[c.RemotePeer()]
+	if pl == nil || pl.told {
+		return false
+	}
+	pl.told = true
+	post()
+	return true
+}
+
+// admitPeer opens the gate for a connected peer.
+func (b *book) admitPeer(p peer.ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if pl := b.places[p]; pl != nil && !pl.admitted {
+		pl.admitted = true
+		close(pl.open)
+		b.changes.push(change{peer: p, admit: true})
+	}
+}
+
+func (b *book) admitted(p peer.ID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	pl := b.places[p]
+	return pl != nil && pl.admitted
+}
+
+func (b *book) connected(p peer.ID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.places[p] != nil
+}
+
+// place returns the channels on which a peer's admission and end can be awaited.
+func (b *book) place(p peer.ID) (open, gone <-chan struct{}, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if pl := b.places[p]; pl != nil {
+		return pl.open, pl.gone, true
+	}
+	return nil, nil, false
+}
+
+// hold counts a waiting stream in; it fails when limit of them wait. release
+// must be called afterwards.
+func (b *book) hold(p peer.ID, limit int) (release func(), ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	pl := b.places[p]
+	if pl == nil || pl.held >= limit {
+		return nil, false
+	}
+	pl.held++
+	return func() { b.mu.Lock(); pl.held--; b.mu.Unlock() }, true
+}
+
+// sizes counts peers, admitted peers and waiting streams.
+func (b *book) sizes() (peers, admitted, held int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, pl := range b.places {
+		held += pl.held
+		if pl.admitted {
+			admitted++
+		}
+	}
+	return len(b.places), admitted, held
+}
+
+// deny keeps the reason for a dial's end until explain asks for it.
+func (b *book) deny(p peer.ID, why *refusal) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.denials) < maxDenials {
+		b.denials[p] = why
+	}
+}
+
+func (b *book) denial(p peer.ID) *refusal {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	why := b.denials[p]
+	delete(b.denials, p)
+	return why
+}

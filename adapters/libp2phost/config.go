@@ -1,0 +1,112 @@
+package libp2phost
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weftnet/weft/protocols/core"
+)
+
+// ErrConfig is wrapped by every error of Config.Validate.
+var ErrConfig = errors.New("invalid host configuration")
+
+// Config says how a host runs. Start from DefaultConfig: the zero value is not
+// valid.
+type Config struct {
+	Key      crypto.PrivKey // the identity; Ed25519
+	Listen   []ma.Multiaddr // each must succeed; empty means a host that only dials
+	Announce []ma.Multiaddr // told to others in place of the listen addresses
+
+	TLSOnly    bool                  // no Noise
+	MaxPeers   int                   // distinct peers connected at a time, without the reserved ones
+	Reserved   func(peer.ID) bool    // has a place beyond MaxPeers; nil: nobody
+	Post       func(ev core.Event)   // takes Connected, Disconnected, DialFailed and Discovered, in order
+	Scope      Scope                 // which addresses count; AutoNAT v2 runs in the public scope only
+	MDNS       bool                  // finds peers on the local network
+	Logger     *slog.Logger          // nil discards
+	Registerer prometheus.Registerer // takes libp2p's own metrics; nil: none are kept
+
+	UserAgent string // told to peers by identify
+
+	DialTimeout time.Duration // bounds one Dial, over all its addresses
+
+	ConnsPerIP    int     // connections from and to one IPv4 address or IPv6 /64
+	ConnRatePerIP float64 // new connections per second for the same, once a burst of twice ConnsPerIP is used up; 0: no limit
+	LimitLoopback bool    // the two limits above hold for loopback too
+
+	MemoryLimit uint64 // bytes that the machine has for us; 0: the cgroup's limit, else the host's memory
+
+	MaxInboundMessage int           // bytes; largest pubsub message taken
+	LargeMessage      int           // bytes; a larger message is handed over only when it is complete
+	MessageBudget     int           // bytes; all incomplete large messages together
+	MessageTimeout    time.Duration // from the first byte of a message to its last
+	AdmissionTimeout  time.Duration // a stream waits so long for its peer's admission
+}
+
+// DefaultConfig returns the settings of an open network, without a key.
+func DefaultConfig() Config {
+	return Config{
+		MaxPeers:  50, // seed: Basalt
+		UserAgent: "weft",
+
+		DialTimeout: 10 * time.Second, // seed: Basalt, connection timeout
+
+		ConnsPerIP:    32, // chosen because a dozen nodes behind one NAT, two connections each, must fit
+		ConnRatePerIP: 4,  // per second; chosen because such a site must be back within seconds of a restart
+
+		MaxInboundMessage: 1<<20 + 64<<10,   // gossipsub's 1 MiB and room for its envelope
+		LargeMessage:      64 << 10,         // chosen because MaxPeers times this is small
+		MessageBudget:     32 << 20,         // chosen because two of the largest messages (16 MiB) must fit
+		MessageTimeout:    30 * time.Second, // pubsub's own write deadline (go-libp2p-pubsub comm.go)
+		AdmissionTimeout:  10 * time.Second, // seed: Basalt, connection timeout
+	}
+}
+
+// Validate says which setting is wrong and what it may be.
+func (c Config) Validate() error {
+	checks := []struct {
+		ok   bool
+		text string
+	}{
+		{c.Key != nil, "Key is missing: load one with LoadOrCreateKey or make one with NewKey"},
+		{c.MaxPeers >= 1, fmt.Sprintf("MaxPeers is %d: allow at least 1", c.MaxPeers)},
+		{c.DialTimeout > 0, fmt.Sprintf("DialTimeout is %v: use more than zero, such as 10s", c.DialTimeout)},
+		{c.ConnsPerIP >= 1, fmt.Sprintf("ConnsPerIP is %d: allow at least 1", c.ConnsPerIP)},
+		{c.ConnRatePerIP >= 0, fmt.Sprintf("ConnRatePerIP is %v: use 0 for no limit", c.ConnRatePerIP)},
+		{c.MaxInboundMessage >= 1, fmt.Sprintf("MaxInboundMessage is %d: allow at least 1 byte", c.MaxInboundMessage)},
+		{c.LargeMessage >= 0, fmt.Sprintf("LargeMessage is %d: use 0 to hold back every message", c.LargeMessage)},
+		{c.MessageBudget >= pieceBytes, fmt.Sprintf("MessageBudget is %d: allow at least %d", c.MessageBudget, pieceBytes)},
+		{c.MessageTimeout > 0, fmt.Sprintf("MessageTimeout is %v: use more than zero, such as 30s", c.MessageTimeout)},
+		{c.AdmissionTimeout > 0, fmt.Sprintf("AdmissionTimeout is %v: use more than zero, such as 10s", c.AdmissionTimeout)},
+	}
+	for _, check := range checks {
+		if !check.ok {
+			return fmt.Errorf("%w: %s", ErrConfig, check.text)
+		}
+	}
+	if err := checkKeyType(c.Key); err != nil {
+		return fmt.Errorf("%w: Key: %w", ErrConfig, err)
+	}
+	return nil
+}
+
+// withDefaults fills in what may be nil.
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Reserved == nil {
+		c.Reserved = func(peer.ID) bool { return false }
+	}
+	if c.Post == nil {
+		c.Post = func(core.Event) {}
+	}
+	return c
+}

@@ -1,0 +1,129 @@
+package libp2phost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/weftnet/weft/protocols/core"
+)
+
+const (
+	dialWorkers = 16  // dials at a time; chosen because more only compete for the same CPU and uplink
+	dialQueue   = 256 // dials that wait; chosen because it is minutes of work if all time out
+)
+
+// dialJob is one Dial that waits for its answer.
+type dialJob struct {
+	peer  peer.ID
+	addrs []ma.Multiaddr
+}
+
+// dialer carries out dials with a fixed number of workers.
+type dialer struct {
+	host    host.Host
+	book    *book
+	timeout time.Duration
+	events  *queue[core.Event]
+	jobs    chan dialJob
+
+	started, failed atomic.Uint64
+}
+
+// run works until ctx ends.
+func (d *dialer) run(ctx context.Context) {
+	var workers sync.WaitGroup
+	for range dialWorkers {
+		workers.Go(func() { d.work(ctx) })
+	}
+	workers.Wait()
+}
+
+func (d *dialer) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case job := <-d.jobs:
+			d.answer(ctx, job)
+		}
+	}
+}
+
+// dial queues a dial without waiting. Every dial is answered: by Connected, which
+// the notifier posts, or by DialFailed.
+func (d *dialer) dial(job dialJob) {
+	select {
+	case d.jobs <- job:
+	default:
+		d.fail(job.peer, fmt.Sprintf("%d dials are waiting already", dialQueue))
+	}
+}
+
+func (d *dialer) answer(ctx context.Context, job dialJob) {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	err := d.connect(ctx, job.peer, job.addrs)
+	if err != nil && !d.book.connected(job.peer) { // it may have dialled us meanwhile
+		d.fail(job.peer, explain(err))
+	}
+}
+
+func (d *dialer) fail(p peer.ID, reason string) {
+	d.failed.Add(1)
+	d.events.push(core.DialFailed{Peer: p, Reason: reason})
+}
+
+// connect dials and waits for the connection, not for identify.
+func (d *dialer) connect(ctx context.Context, p peer.ID, addrs []ma.Multiaddr) error {
+	d.started.Add(1)
+	if p == "" {
+		return &DialError{Reason: "a dial needs the peer ID that it expects: end the address in /p2p/PEERID"}
+	}
+	addrs, err := withoutPeer(p, addrs)
+	if err != nil {
+		return err
+	}
+	d.host.Peerstore().AddAddrs(p, addrs, peerstore.TempAddrTTL)
+	if sw, ok := d.host.Network().(*swarm.Swarm); ok {
+		sw.Backoff().Clear(p) // whom to dial when is decided elsewhere
+	}
+	ctx = network.WithDialPeerTimeout(ctx, d.timeout)
+	if _, err = d.host.Network().DialPeer(ctx, p); err != nil {
+		return newDialError(p, err, d.book.denial(p), d.timeout)
+	}
+	return nil
+}
+
+// withoutPeer strips a trailing /p2p/ID, which must be the peer's.
+func withoutPeer(p peer.ID, addrs []ma.Multiaddr) ([]ma.Multiaddr, error) {
+	bare := make([]ma.Multiaddr, 0, len(addrs))
+	for _, a := range addrs {
+		transport, id := peer.SplitAddr(a)
+		if id != "" && id != p {
+			return nil, &DialError{Peer: p, Reason: fmt.Sprintf("%s names another peer", a)}
+		}
+		if len(transport) > 0 {
+			bare = append(bare, transport)
+		}
+	}
+	return bare, nil
+}
+
+func explain(err error) string {
+	var de *DialError
+	if errors.As(err, &de) {
+		return de.Reason
+	}
+	return err.Error()
+}

@@ -1,0 +1,27 @@
+// Package libp2phost runs the libp2p host of a node and keeps everything that
+// reaches it within bounds.
+//
+//	peers ─ TCP (TLS 1.3, Noise) / QUIC v1 ─▶ gater, limits, TLS check ─▶ base host ─ identify, ping
+//	                                                                        │
+//	                          Admit ─▶ overlay host: gate, meter ◀──────────┘
+//	                                        │
+//	                                pubsub, Kademlia
+//
+// Host is the bare libp2p host with its transports, its peer limit and its
+// resource limits. What happens to connections goes out as core.Events through
+// Config.Post, in order; Dial is answered the same way.
+//
+// Overlay is what pubsub and the DHT get in place of the bare host. A peer exists
+// for them from Admit until its last connection is gone: before that none of
+// their streams is opened, none is handed over, and no event names the peer. An
+// inbound stream that comes a moment too early waits, since pubsub sends its
+// hello once; how many wait, and for how long, is bounded.
+//
+// Inbound messages of pubsub and the DHT are length-prefixed, and their readers
+// allocate the announced length at once. The overlay reads the prefix first: a
+// length over the limit ends the stream, a large message is collected as it
+// arrives, within a byte budget of the whole node, and handed over when it is
+// complete; once begun, a message must end in time. See meter and budget.
+//
+// Nothing here is global: many hosts live in one process.
+package libp2phost

@@ -1,0 +1,74 @@
+package libp2phost
+
+import (
+	"github.com/libp2p/go-libp2p/core/connmgr"
+	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// gater refuses connections as early as the reason is known, and in the end
+// books each one that stays.
+type gater struct {
+	book    *book
+	refused *refusals
+}
+
+var _ connmgr.ConnectionGater = (*gater)(nil)
+
+// InterceptPeerDial refuses dials that could only be refused later. An empty ID
+// would accept whoever answers.
+func (g *gater) InterceptPeerDial(p peer.ID) bool {
+	why := g.book.refuse(p)
+	if p == "" {
+		why = &refusal{ReasonNoID, "a dial needs the peer ID that it expects"}
+	}
+	if why == nil {
+		return true
+	}
+	g.refuse(network.DirOutbound, p, why)
+	return false
+}
+
+// InterceptAddrDial has nothing to add: the scope filters addresses where they
+// are learnt, and an operator may dial any.
+func (g *gater) InterceptAddrDial(peer.ID, ma.Multiaddr) bool { return true }
+
+// InterceptAccept cannot tell: it is before the peer's name is known.
+func (g *gater) InterceptAccept(network.ConnMultiaddrs) bool { return true }
+
+// InterceptSecured spares a full node the rest of an inbound handshake.
+// Outbound connections were asked for, so InterceptUpgraded decides.
+func (g *gater) InterceptSecured(dir network.Direction, p peer.ID, addrs network.ConnMultiaddrs) bool {
+	if dir == network.DirOutbound {
+		return true
+	}
+	why := g.book.refuse(p)
+	if why == nil {
+		return true
+	}
+	g.refuse(dir, p, why, "addr", addrs.RemoteMultiaddr())
+	return false
+}
+
+// InterceptUpgraded decides for good. libp2p asks it about connections of
+// AutoNAT's dialling host too, which has a key of its own and takes no place.
+func (g *gater) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason) {
+	why := checkQUIC(c)
+	if why == nil && c.LocalPeer() == g.book.self {
+		why = g.book.enter(c)
+	}
+	if why == nil {
+		return true, 0
+	}
+	g.refuse(c.Stat().Direction, c.RemotePeer(), why, "addr", c.RemoteMultiaddr())
+	return false, 0
+}
+
+func (g *gater) refuse(dir network.Direction, p peer.ID, why *refusal, attrs ...any) {
+	g.refused.add(why, append(attrs, "peer", p, "direction", dir.String())...)
+	if dir == network.DirOutbound {
+		g.book.deny(p, why)
+	}
+}

@@ -1,0 +1,68 @@
+package libp2phost
+
+import (
+	"context"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/weftnet/weft/protocols/core"
+)
+
+// maxUnposted is how many Connected events may wait before further connections
+// wait to be established; chosen because a full mesh of 1,000 fits.
+const maxUnposted = 1024
+
+// notifier turns libp2p's notifications, which come from many goroutines and
+// must not wait long, into an ordered stream of events. None is lost: when the
+// receiver falls far behind, new connections wait for it.
+type notifier struct {
+	ctx    context.Context
+	book   *book
+	events *queue[core.Event]
+	room   chan struct{} // holds one item for each Connected that is not posted yet
+}
+
+var _ network.Notifiee = (*notifier)(nil)
+
+func newNotifier(ctx context.Context, b *book) *notifier {
+	return &notifier{ctx: ctx, book: b, events: newQueue[core.Event](), room: make(chan struct{}, maxUnposted)}
+}
+
+// run posts until the context ends.
+func (n *notifier) run(post func(core.Event)) {
+	n.events.run(n.ctx, func(ev core.Event) {
+		post(ev)
+		if _, ok := ev.(core.Connected); ok {
+			<-n.room
+		}
+	})
+}
+
+// Connected is called before any stream of the connection is handled.
+func (n *notifier) Connected(_ network.Network, c network.Conn) {
+	select {
+	case n.room <- struct{}{}:
+	case <-n.ctx.Done():
+		return
+	}
+	told := n.book.tell(c, func() {
+		n.events.push(core.Connected{
+			Peer:    c.RemotePeer(),
+			Addr:    c.RemoteMultiaddr(),
+			Inbound: c.Stat().Direction == network.DirInbound,
+		})
+	})
+	if !told {
+		<-n.room
+	}
+}
+
+// Disconnected is called after Connected has returned for the same connection.
+func (n *notifier) Disconnected(_ network.Network, c network.Conn) { n.book.strike(c) }
+
+// Listen implements network.Notifiee.
+func (n *notifier) Listen(network.Network, ma.Multiaddr) {}
+
+// ListenClose implements network.Notifiee.
+func (n *notifier) ListenClose(network.Network, ma.Multiaddr) {}

@@ -1,0 +1,175 @@
+package libp2phost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+// ErrNotAdmitted is the overlay's answer about a peer that was not admitted in
+// time.
+var ErrNotAdmitted = errors.New("peer is not admitted")
+
+// maxHeld is how many inbound streams of one peer may wait for its admission;
+// chosen because pubsub opens one and the DHT at most a few at once.
+const maxHeld = 4
+
+// overlay is the host that pubsub and the DHT get: see the package comment.
+type overlay struct {
+	host.Host // the base host, for what needs no gate
+	ctx       context.Context
+	book      *book
+	bus       *overlayBus
+	network   *overlayNetwork
+	metering  *metering
+	wait      time.Duration // for admission
+	pubsubMax int           // bytes of a pubsub message
+	close     func() error
+
+	heldRefused, heldExpired atomic.Uint64 // inbound streams reset: too many, too late
+}
+
+var _ host.Host = (*overlay)(nil)
+
+// Network implements host.Host.
+func (o *overlay) Network() network.Network { return o.network }
+
+// EventBus implements host.Host.
+func (o *overlay) EventBus() event.Bus { return o.bus }
+
+// Close closes the whole Host.
+func (o *overlay) Close() error { return o.close() }
+
+// Connect connects and waits for the peer's admission: who asks will open
+// streams at once.
+func (o *overlay) Connect(ctx context.Context, info peer.AddrInfo) error {
+	if err := o.Host.Connect(ctx, info); err != nil {
+		return err
+	}
+	return o.await(ctx, info.ID)
+}
+
+// NewStream opens a stream to an admitted peer. A peer that is connected but not
+// admitted yet is waited for.
+func (o *overlay) NewStream(ctx context.Context, p peer.ID, protocols ...protocol.ID) (network.Stream, error) {
+	if !o.book.admitted(p) {
+		if err := o.reach(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	s, err := o.Host.NewStream(ctx, p, protocols...)
+	if err != nil || !isDHT(s.Protocol()) {
+		return s, err
+	}
+	return newMeter(s, maxDHTMessage, o.metering), nil // the answers come on it
+}
+
+func (o *overlay) reach(ctx context.Context, p peer.ID) error {
+	if noDial, _ := network.GetNoDial(ctx); noDial {
+		return o.await(ctx, p)
+	}
+	return o.Connect(ctx, peer.AddrInfo{ID: p})
+}
+
+// await returns when a connected peer is admitted.
+func (o *overlay) await(ctx context.Context, p peer.ID) error {
+	open, gone, ok := o.book.place(p)
+	if !ok {
+		return fmt.Errorf("%s: %w", p, network.ErrNoConn)
+	}
+	if done(open) {
+		return nil
+	}
+	timer := time.NewTimer(o.wait)
+	defer timer.Stop()
+	select {
+	case <-open:
+		return nil
+	case <-gone:
+		return fmt.Errorf("%s: %w", p, network.ErrNoConn)
+	case <-timer.C:
+		return fmt.Errorf("%w: %s after %v", ErrNotAdmitted, p, o.wait)
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %s: %w", ErrNotAdmitted, p, ctx.Err())
+	case <-o.ctx.Done():
+		return o.ctx.Err()
+	}
+}
+
+// SetStreamHandler implements host.Host.
+func (o *overlay) SetStreamHandler(id protocol.ID, h network.StreamHandler) {
+	o.Host.SetStreamHandler(id, o.gated(h))
+}
+
+// SetStreamHandlerMatch implements host.Host.
+func (o *overlay) SetStreamHandlerMatch(id protocol.ID, match func(protocol.ID) bool, h network.StreamHandler) {
+	o.Host.SetStreamHandlerMatch(id, match, o.gated(h))
+}
+
+// gated hands an inbound stream over once its peer is admitted. It runs on the
+// stream's own goroutine.
+func (o *overlay) gated(h network.StreamHandler) network.StreamHandler {
+	return func(s network.Stream) {
+		if err := o.hold(s); err != nil {
+			_ = s.Reset()
+			return
+		}
+		h(o.metered(s))
+	}
+}
+
+func (o *overlay) hold(s network.Stream) error {
+	p := s.Conn().RemotePeer()
+	if o.book.admitted(p) {
+		return nil
+	}
+	release, ok := o.book.hold(p, maxHeld)
+	if !ok {
+		o.heldRefused.Add(1)
+		return ErrNotAdmitted
+	}
+	defer release()
+	err := o.await(o.ctx, p)
+	if errors.Is(err, ErrNotAdmitted) {
+		o.heldExpired.Add(1)
+	}
+	return err
+}
+
+// maxDHTMessage is the DHT's own limit, in bytes (go-libp2p-kad-dht dht_net.go).
+const maxDHTMessage = network.MessageSizeMax
+
+// metered wraps the streams whose readers allocate what a peer announces.
+func (o *overlay) metered(s network.Stream) network.Stream {
+	switch id := s.Protocol(); {
+	case isPubsub(id):
+		return newMeter(s, o.pubsubMax, o.metering)
+	case isDHT(id):
+		return newMeter(s, maxDHTMessage, o.metering)
+	}
+	return s
+}
+
+func isPubsub(id protocol.ID) bool {
+	return strings.HasPrefix(string(id), "/meshsub/") || strings.HasPrefix(string(id), "/floodsub/")
+}
+
+func isDHT(id protocol.ID) bool { return strings.HasSuffix(string(id), "/kad/1.0.0") }
+
+func done(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}
