@@ -1,0 +1,104 @@
+package peerlist
+
+import (
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/protocols/core"
+	"pgregory.net/rapid"
+)
+
+// connectedBook knows n members, all connected.
+func connectedBook(n int) *Book {
+	b := openBook()
+	for i := range n {
+		b.Connected(claimOf(peerN(i), 1))
+	}
+	return b
+}
+
+func TestAnswerIsWhatTheAskerLacks(t *testing.T) {
+	b, asker := connectedBook(40), openBook()
+	asker.cfg.Self = peerN(0)
+	for round := 0; ; round++ {
+		claims, _ := b.Answer(start, peerN(0), asker.Query())
+		if len(claims) == 0 {
+			break
+		}
+		if want := min(MaxAnswer, 39-len(asker.nodes)); len(claims) != want {
+			t.Errorf("round %d: %d claims, want %d", round, len(claims), want)
+		}
+		for _, c := range claims {
+			if !asker.Add(c, "b") {
+				t.Errorf("%s was told again, or to itself", c.Peer)
+			}
+		}
+	}
+	if len(asker.nodes) != 39 {
+		t.Errorf("the asker learned %d of 39", len(asker.nodes))
+	}
+}
+
+func TestTheExpiredAreNotTold(t *testing.T) {
+	b := connectedBook(3)
+	if claims, _ := b.Answer(start.Add(24*time.Hour), "asker", openBook().Query()); len(claims) != 0 {
+		t.Errorf("told %d expired claims", len(claims))
+	}
+}
+
+func TestAWrongSaltHidesNothing(t *testing.T) {
+	b := connectedBook(10)
+	q := b.Query()
+	q.salt[0]++
+	if claims, _ := b.Answer(start, "asker", q); len(claims) < 9 {
+		t.Errorf("only %d of 10 told", len(claims))
+	}
+}
+
+// Fresh identities do not crowd out those whom the network vouches for.
+func TestTrustedAreToldFirst(t *testing.T) {
+	b := connectedBook(1000)
+	b.SetValidators([]core.PeerID{peerN(3), peerN(700)})
+	for range 50 {
+		claims, _ := b.Answer(start, "asker", openBook().Query())
+		told := map[core.PeerID]bool{}
+		for _, c := range claims {
+			told[c.Peer] = true
+		}
+		if !told[peerN(3)] || !told[peerN(700)] || len(told) != MaxAnswer {
+			t.Fatalf("validators are missing among %d claims", len(claims))
+		}
+	}
+}
+
+func TestEachIsToldAboutAsOften(t *testing.T) {
+	const n, rounds = 60, 4000
+	b, q, told := connectedBook(n), openBook().Query(), map[core.PeerID]int{}
+	for range rounds {
+		claims, _ := b.Answer(start, "asker", q)
+		for _, c := range claims {
+			told[c.Peer]++
+		}
+	}
+	want := float64(rounds * MaxAnswer / n) // 1000, standard deviation 27
+	for i := range n {
+		if got := float64(told[peerN(i)]); got < 0.85*want || got > 1.15*want {
+			t.Errorf("%s was told %v times, want about %v", peerN(i), got, want)
+		}
+	}
+}
+
+func TestAStrollVisitsEachPlaceOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 300).Draw(t, "n")
+		at, step := NewBook(DefaultConfig(self), seeded(rapid.Uint64().Draw(t, "seed"))).stroll(n)
+		seen := map[int]bool{}
+		for range n {
+			at = (at + step) % n
+			seen[at] = true
+		}
+		if len(seen) != n {
+			t.Fatalf("step %d visits %d of %d places", step, len(seen), n)
+		}
+	})
+}

@@ -1,0 +1,58 @@
+// Package peerlist is how nodes tell each other who can be reached where, without
+// telling anyone what he knows already. An asker sends a Bloom filter of the
+// claims it holds; the answer is up to 15 signed claims that the filter lacks.
+//
+// Sources: the network package of AvalancheGo (network/README.md, ip_tracker.go,
+// utils/bloom), whose parameters are kept and whose weak spots are not: an answer
+// is capped on both sides, one bad claim does not cost a connection, and the key
+// of an entry is a keyed hash of 15 ns rather than a SHA-256 of 140
+// (docs/adr/0010-keyed-hash-for-peer-lists.md).
+//
+// # Parts
+//
+//   - Bloom, Key, Keyer, EntryID: the filter and where an entry falls in it.
+//   - Query: filter and salt as they travel; ParseQuery refuses what no honest
+//     node sends.
+//   - Book: the newest claim of every tracked node, bounded; what may be told.
+//   - Exchange: whom to ask and when, what to answer, what to accept.
+//
+// Book and Exchange are pure: time and randomness come in, actions go out, one
+// goroutine owns them.
+//
+// # Flow
+//
+//	Alice                                Bob (a random connected validator)
+//	  │ GetPeerList{7, filter, salt}       │ looks up each tellable claim
+//	  ├───────────────────────────────────▶│
+//	  │        PeerList{7, ≤ 15 claims}    │
+//	  │◀───────────────────────────────────┤
+//	  │ Verify ... Verified                │
+//	  │ full and news: asks again at once; news: in 2 s; none: in 4, 8, ... 60 s
+//
+// A claim is told while all of this holds: the asker's filter lacks it, its owner
+// is connected now, the claim that the owner itself gave us (in the handshake, or
+// pushed later) is the newest known, and the owner is a bootstrapper or
+// validator, or the network is open.
+//
+// The filter is sized for twice the tracked nodes, at least 128 entries, at 0.1 %
+// false positives; rebuilt with a new salt every minute and when its estimate
+// passes 1 %. A node gets two entries between rebuilds; its third claim is booked
+// at once but enters the filter with the rebuild.
+//
+// # Bytes
+//
+// All three are protobuf; unknown fields are skipped, the last of a repeated
+// single field counts.
+//
+//	Query        1 hashes  varint 1..16
+//	             2 filter  bytes  1..131,072; bit i is bit i%8 of byte i/8
+//	             3 salt    bytes  exactly 32
+//	GetPeerList  1 id      varint, repeated by the answer
+//	             2 query   Query
+//	PeerList     1 id      varint; 0 where it accepts a handshake
+//	             3 claim   bytes  1..2,048, at most 15 times: signed envelopes
+//
+//	entry = SHA-256("weft/peerlist/entry/1" 00 || peer ID || timestamp, 8 B big-endian)[:16]
+//	key   = AES-256(salt, entry), two little-endian uint64: first, step (its lowest bit set)
+//	bit i = high 64 bits of (first + i·step mod 2^64) · (8 · filter bytes)
+package peerlist

@@ -1,0 +1,119 @@
+package peerlist
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Protocol is the libp2p protocol ID of the stream that carries both messages.
+const Protocol = "/weft/peerlist/1.0.0"
+
+// Message types, in the first byte of the frame header.
+const (
+	TypeGetPeerList byte = 0x10
+	TypePeerList    byte = 0x11
+)
+
+const (
+	// MaxAnswer is how many claims a PeerList holds at most (FACTS: AvalancheGo
+	// sends 15).
+	MaxAnswer = 15
+	// MaxEnvelopeBytes bounds one signed claim. Chosen as eight times a claim with
+	// four addresses.
+	MaxEnvelopeBytes = 2 << 10
+)
+
+// ErrOversized means that a PeerList holds more than an answer may.
+var ErrOversized = errors.New("oversized peer list")
+
+// GetPeerList asks for claims that the query lacks.
+type GetPeerList struct {
+	ID    uint64 // chosen by the asker; the answer repeats it
+	Query Query
+}
+
+// PeerList answers a GetPeerList, or with ID 0 accepts a handshake.
+type PeerList struct {
+	ID        uint64
+	Envelopes [][]byte // signed claims, at most MaxAnswer
+}
+
+const (
+	messageID    protowire.Number = 1 // varint
+	messageQuery protowire.Number = 2 // GetPeerList: a Query
+	messageClaim protowire.Number = 3 // PeerList: a signed envelope, repeated
+)
+
+// Append appends the encoding of m to b.
+func (m GetPeerList) Append(b []byte) []byte {
+	b = appendID(b, m.ID)
+	b = protowire.AppendTag(b, messageQuery, protowire.BytesType)
+	return protowire.AppendBytes(b, m.Query.Append(nil))
+}
+
+// Append appends the encoding of m to b.
+func (m PeerList) Append(b []byte) []byte {
+	b = appendID(b, m.ID)
+	for _, e := range m.Envelopes {
+		b = protowire.AppendTag(b, messageClaim, protowire.BytesType)
+		b = protowire.AppendBytes(b, e)
+	}
+	return b
+}
+
+func appendID(b []byte, id uint64) []byte {
+	b = protowire.AppendTag(b, messageID, protowire.VarintType)
+	return protowire.AppendVarint(b, id)
+}
+
+// ParseGetPeerList decodes a question; it refers to msg.
+func ParseGetPeerList(msg []byte) (GetPeerList, error) {
+	var m GetPeerList
+	var query []byte
+	err := eachField(msg, func(field protowire.Number, raw []byte, n uint64) error {
+		switch field {
+		case messageID:
+			m.ID = n
+		case messageQuery:
+			query = raw
+		}
+		return nil
+	})
+	if err != nil {
+		return GetPeerList{}, err
+	}
+	m.Query, err = ParseQuery(query)
+	return m, err
+}
+
+// ParsePeerList decodes an answer; it refers to msg. Nothing is allocated for
+// claims beyond the limits.
+func ParsePeerList(msg []byte) (PeerList, error) {
+	var m PeerList
+	err := eachField(msg, func(field protowire.Number, raw []byte, n uint64) error {
+		switch field {
+		case messageID:
+			m.ID = n
+		case messageClaim:
+			return m.add(raw)
+		}
+		return nil
+	})
+	if err != nil {
+		return PeerList{}, err
+	}
+	return m, nil
+}
+
+func (m *PeerList) add(envelope []byte) error {
+	if len(m.Envelopes) == MaxAnswer {
+		return fmt.Errorf("%w: over %d claims", ErrOversized, MaxAnswer)
+	}
+	if len(envelope) == 0 || len(envelope) > MaxEnvelopeBytes {
+		return fmt.Errorf("%w: a claim of %d bytes, send 1 to %d", ErrOversized, len(envelope), MaxEnvelopeBytes)
+	}
+	m.Envelopes = append(m.Envelopes, envelope)
+	return nil
+}
