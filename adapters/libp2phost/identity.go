@@ -159,8 +159,8 @@ func syncDir(dir string) error {
 }
 
 func unreadable(path string, err error) error {
-	return fmt.Errorf("%w by uid %d: %w: make it readable with `chown %d %s`",
-		ErrKeyUnreadable, os.Getuid(), err, os.Getuid(), path)
+	return fmt.Errorf("%w by uid %d: %w: give it and its directory to this user with `chown %d %s %s`",
+		ErrKeyUnreadable, os.Getuid(), err, os.Getuid(), filepath.Dir(path), path)
 }
 
 func notWritable(path string, err error) error {

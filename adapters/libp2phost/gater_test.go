@@ -1,0 +1,116 @@
+package libp2phost
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/weftnet/weft/protocols/core"
+)
+
+func TestMaxPeersIsNeverExceededHoweverManyComeAtOnce(t *testing.T) {
+	const places, comers = 3, 12
+	h := newTestHost(t, func(c *Config) { c.MaxPeers = places })
+	var wg sync.WaitGroup
+	for range comers {
+		p := plainHost(t)
+		wg.Go(func() { _ = p.Connect(testContext(t), h.on("tcp")) })
+	}
+	wg.Wait()
+	eventually(t, "the rest is refused", func() bool { return h.Stats().Refused["full"] >= comers-places })
+	if n := h.NumPeers(); n != places {
+		t.Fatalf("%d peers", n)
+	}
+}
+
+func TestReservedPlacesAreBeyondMaxPeersAndTakeNoneOfThem(t *testing.T) {
+	friend := plainHost(t)
+	h := newTestHost(t, func(c *Config) {
+		c.MaxPeers = 1
+		c.Reserved = func(p peer.ID) bool { return p == friend.ID() }
+	})
+	other := newTestHost(t)
+	mustConnect(t, other, h.on("tcp"))
+	if err := friend.Connect(testContext(t), h.on("tcp")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both are connected", func() bool { return h.NumPeers() == 2 })
+
+	if err := other.Disconnect(h.ID()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other has left", func() bool { return h.NumPeers() == 1 })
+	mustConnect(t, newTestHost(t), h.on("tcp")) // the friend has not taken its place
+	eventually(t, "another has come", func() bool { return h.NumPeers() == 2 })
+}
+
+func TestAFullNodeSaysSoWhenAskedToDial(t *testing.T) {
+	h := newTestHost(t, func(c *Config) { c.MaxPeers = 1 })
+	mustConnect(t, h, newTestHost(t).info())
+	late := newTestHost(t)
+	h.Dial(late.ID(), late.Addrs())
+	got := await(t, h.events, func(f core.DialFailed) bool { return f.Peer == late.ID() })
+	if !strings.Contains(got.Reason, "all 1 places are taken") {
+		t.Fatalf("reason %q", got.Reason)
+	}
+}
+
+func TestAPeerMayHaveTwoConnectionsAndCountsOnce(t *testing.T) {
+	h := newTestHost(t, func(c *Config) { c.MaxPeers = 1 })
+	key := testKey(t)
+	for i := range 3 { // hosts of the same identity: each brings a connection of its own
+		twin := plainHost(t, libp2p.Identity(key))
+		_ = twin.Connect(testContext(t), h.on("tcp"))
+		want := min(i+1, connsPerPeer)
+		eventually(t, "the connection is booked", func() bool { return len(h.Base().Network().Conns()) == want })
+	}
+	eventually(t, "the third is refused", func() bool { return h.Stats().Refused["per_peer"] == 1 })
+	if n := h.NumPeers(); n != 1 {
+		t.Fatalf("%d peers", n)
+	}
+	if all, _ := h.events.snapshot(); len(all) != 1 {
+		t.Fatalf("posted %+v", all)
+	}
+}
+
+func TestSimultaneousDialsConnectWhicheverWins(t *testing.T) {
+	a, b := newTestHost(t), newTestHost(t)
+	for range 10 {
+		var wg sync.WaitGroup
+		wg.Go(func() { mustConnect(t, a, b.info()) })
+		wg.Go(func() { mustConnect(t, b, a.info()) })
+		wg.Wait()
+		if a.NumPeers() != 1 || b.NumPeers() != 1 {
+			t.Fatalf("%d and %d peers", a.NumPeers(), b.NumPeers())
+		}
+		_ = a.Disconnect(b.ID())
+		_ = b.Disconnect(a.ID())
+		eventually(t, "both have noticed", func() bool { return a.NumPeers() == 0 && b.NumPeers() == 0 })
+	}
+}
+
+func TestOurOwnIdentityIsRefusedAsAPeer(t *testing.T) {
+	h := newTestHost(t) // libp2p never dials its own ID, so the gater is asked itself
+	g := &gater{h.book, h.refused}
+	if g.InterceptSecured(network.DirInbound, h.ID(), fakeAddrs{h.on("tcp")}) {
+		t.Error("a connection of our own identity is accepted")
+	}
+	if g.InterceptPeerDial(h.ID()) || g.InterceptPeerDial("") {
+		t.Error("a dial to ourselves or to nobody is allowed")
+	}
+	refused := h.Stats().Refused
+	if refused["self"] != 2 || refused["no_id"] != 1 {
+		t.Errorf("counted %v", refused)
+	}
+}
+
+// fakeAddrs is the end of a connection that does not exist.
+type fakeAddrs struct{ at peer.AddrInfo }
+
+func (f fakeAddrs) LocalMultiaddr() ma.Multiaddr  { return f.at.Addrs[0] }
+func (f fakeAddrs) RemoteMultiaddr() ma.Multiaddr { return f.at.Addrs[0] }
