@@ -101,7 +101,7 @@ fmt: ## format the code
 
 .PHONY: generate
 generate: ## generate code from the .proto files
-	@command -v protoc >/dev/null || { echo "protoc is missing: apt-get install protobuf-compiler, or see https://protobuf.dev/installation" >&2; exit 1; }
+	@command -v protoc >/dev/null || { echo "protoc is missing: apt-get install protobuf-compiler libprotobuf-dev, or see https://protobuf.dev/installation" >&2; exit 1; }
 	go generate ./...
 
 # Compares what is there with what the sources give, committed or not; the
