@@ -140,9 +140,9 @@ type member struct {
 func (m member) on(t *testing.T) member { m.t = t; return m }
 
 func (m member) identity() (string, error) {
-	var answer struct{ ID string }
+	var answer struct{ PeerID string }
 	err := m.ask(&answer, "id")
-	return answer.ID, err
+	return answer.PeerID, err
 }
 
 func (m member) sameID() error {
@@ -155,11 +155,11 @@ func (m member) sameID() error {
 
 // peers are the IDs of those to whom the node is connected.
 func (m member) peers() (map[string]bool, error) {
-	var answer struct{ Peers []struct{ ID string } }
+	var answer struct{ Peers []struct{ PeerID string } }
 	err := m.ask(&answer, "peers")
 	ids := map[string]bool{}
 	for _, p := range answer.Peers {
-		ids[p.ID] = true
+		ids[p.PeerID] = true
 	}
 	return ids, err
 }
