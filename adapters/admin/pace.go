@@ -1,0 +1,81 @@
+package admin
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+)
+
+// sized refuses a body that is too large: at once when its length is announced,
+// else when it gets there.
+func sized(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > MaxBody {
+			refuse(w, r, connect.CodeResourceExhausted, "http.too_large", fmt.Sprintf("the request has %d bytes", r.ContentLength),
+				fmt.Sprintf("at most %d are accepted (24 MiB), and a message of at most 16 MiB", MaxBody))
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// paced bounds how long a caller may take over a body and over one write. A
+// deadline for the whole request, as http.Server offers, would end streams.
+func paced(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		if r.Body != http.NoBody {
+			_ = rc.SetReadDeadline(time.Now().Add(bodyTime)) // both HTTP versions support it
+			r.Body = &pacedBody{r.Body, rc}
+		}
+		next.ServeHTTP(&pacedWriter{w, rc}, r)
+		_ = rc.SetWriteDeadline(time.Now().Add(writeTime)) // for what is flushed after this
+	})
+}
+
+// pacedBody lifts the read deadline once the body is in: what is read from then
+// on is only whether the caller is still there.
+type pacedBody struct {
+	io.ReadCloser
+	rc *http.ResponseController
+}
+
+func (b *pacedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		_ = b.rc.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// pacedWriter gives each write a deadline of its own, and none to the silence
+// between writes.
+type pacedWriter struct {
+	http.ResponseWriter
+	rc *http.ResponseController
+}
+
+func (w *pacedWriter) Write(p []byte) (int, error) {
+	defer w.deadline()()
+	return w.ResponseWriter.Write(p)
+}
+
+// FlushError is what http.ResponseController looks for.
+func (w *pacedWriter) FlushError() error {
+	defer w.deadline()()
+	return w.rc.Flush()
+}
+
+// Flush is what Connect looks for.
+func (w *pacedWriter) Flush() { _ = w.FlushError() } // the next write meets the error again
+
+func (w *pacedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *pacedWriter) deadline() (lift func()) {
+	_ = w.rc.SetWriteDeadline(time.Now().Add(writeTime))
+	return func() { _ = w.rc.SetWriteDeadline(time.Time{}) }
+}
