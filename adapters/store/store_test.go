@@ -1,0 +1,273 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/test"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/weftnet/weft/protocols/core"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func open1(t testing.TB, dir string) *Store {
+	t.Helper()
+	s, err := Open(dir, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error("close:", err)
+		}
+	})
+	return s
+}
+
+func aPeer(t testing.TB, seen int64, addrs ...string) core.SavedPeer {
+	t.Helper()
+	id, err := test.RandPeerID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := core.SavedPeer{Peer: id, LastSeen: time.UnixMilli(seen)}
+	for _, a := range addrs {
+		p.Addrs = append(p.Addrs, multiaddr.StringCast(a))
+	}
+	return p
+}
+
+func TestSavedPeersSurviveAReopenTheNewestFirst(t *testing.T) {
+	dir := t.TempDir()
+	old := aPeer(t, 1000, "/ip4/192.0.2.1/tcp/1")
+	recent := aPeer(t, 2000, "/ip4/192.0.2.2/tcp/2", "/ip6/2001:db8::1/udp/3/quic-v1")
+	s := open1(t, dir)
+	for _, p := range []core.SavedPeer{old, recent, aPeer(t, 500)} {
+		if err := s.SavePeer(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := open1(t, dir).SavedPeers(2)
+	if err != nil || !reflect.DeepEqual(got, []core.SavedPeer{recent, old}) {
+		t.Errorf("SavedPeers = %v, %v; want %v", got, err, []core.SavedPeer{recent, old})
+	}
+}
+
+func TestASavedPeerIsReplacedAndDeleted(t *testing.T) {
+	s := open1(t, t.TempDir())
+	p := aPeer(t, 1, "/ip4/192.0.2.1/tcp/1")
+	moved := p
+	moved.LastSeen, moved.Addrs = time.UnixMilli(2), []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/192.0.2.9/tcp/9")}
+	if err := errors.Join(s.SavePeer(p), s.SavePeer(moved)); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := s.SavedPeers(10); len(got) != 1 || !reflect.DeepEqual(got[0], moved) {
+		t.Errorf("after a move: %v", got)
+	}
+	if err := s.DeletePeer(p.Peer); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := s.SavedPeers(10); len(got) != 0 {
+		t.Errorf("after a delete: %v", got)
+	}
+}
+
+func TestTheOldestOfTooManyPeersAreForgotten(t *testing.T) {
+	s, err := OpenMemory(quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i := range 3 * MaxSavedPeers {
+		if err := s.SavePeer(aPeer(t, int64(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.SavedPeers(1 << 20)
+	if err != nil || len(got) > MaxSavedPeers || len(got) < MaxSavedPeers*7/8 {
+		t.Fatalf("%d peers kept, %v; want %d to %d", len(got), err, MaxSavedPeers*7/8, MaxSavedPeers)
+	}
+	if newest, oldest := got[0].LastSeen.UnixMilli(), got[len(got)-1].LastSeen.UnixMilli(); newest != 3*MaxSavedPeers-1 || oldest < 2*MaxSavedPeers-1 {
+		t.Errorf("kept %d to %d: not the newest", oldest, newest)
+	}
+}
+
+func TestTheSecondOpenOfADirectoryIsRefusedByName(t *testing.T) {
+	dir := t.TempDir()
+	open1(t, dir)
+	_, err := Open(dir, quiet)
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "--data-dir") {
+		t.Errorf("second open = %v", err)
+	}
+}
+
+func TestALaterFormatIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := open1(t, dir)
+	if err := errors.Join(s.db.Set(formatKey, []byte{format + 1}, pebble.Sync), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, quiet); !errors.Is(err, ErrFormat) {
+		t.Errorf("open = %v, want ErrFormat", err)
+	}
+}
+
+func TestAFileInThePlaceOfTheDirectoryIsExplained(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(filepath.Join(file, "store"), quiet); !errors.Is(err, ErrReadOnly) || !strings.Contains(err.Error(), "must be a directory") {
+		t.Errorf("open below a file = %v", err)
+	}
+}
+
+func TestADirectoryOfSomebodyElseNamesTheUserAndTheRemedy(t *testing.T) {
+	dir := t.TempDir()
+	if os.Getuid() == 0 {
+		runAsNobody(t, dir)
+		return
+	}
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	checkReadOnly(t, dir)
+}
+
+func checkReadOnly(t *testing.T, dir string) {
+	_, err := Open(filepath.Join(dir, "store"), quiet)
+	want := fmt.Sprintf("chown -R %d", os.Getuid())
+	if !errors.Is(err, ErrReadOnly) || !strings.Contains(err.Error(), want) {
+		t.Errorf("open = %v, want ErrReadOnly with %q", err, want)
+	}
+}
+
+func TestAClosedStoreSaysSo(t *testing.T) {
+	s, err := OpenMemory(quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Close(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SavePeer(aPeer(t, 1)); !errors.Is(err, ErrClosed) {
+		t.Errorf("SavePeer on a closed store = %v", err)
+	}
+	if _, err := s.SavedPeers(1); !errors.Is(err, ErrClosed) {
+		t.Errorf("SavedPeers on a closed store = %v", err)
+	}
+}
+
+// A process that writes is killed again and again; the store opens each time
+// and every record can be read.
+func TestAKilledWriterLeavesAStoreThatOpens(t *testing.T) {
+	dir := t.TempDir()
+	for round := range 20 {
+		child := exec.Command(os.Args[0], "-test.run=^$")
+		child.Env = append(os.Environ(), writeInto+"="+dir)
+		out, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Read(make([]byte, 1+round)); err != nil { // it has begun to write
+			t.Fatal(err)
+		}
+		child.Process.Kill()
+		child.Wait()
+		s, err := Open(dir, quiet)
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		raw := 0
+		err = s.scan(peerPrefix, func(key, value []byte) error {
+			raw++
+			_, err := parsePeer(key, value)
+			return err
+		})
+		if err != nil || raw == 0 {
+			t.Errorf("round %d: %d records, %v", round, raw, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+const writeInto = "WEFT_STORE_TEST_WRITE_INTO"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(writeInto); dir != "" {
+		writeUntilKilled(dir)
+	}
+	if dir := os.Getenv(openReadOnly); dir != "" {
+		_, err := Open(filepath.Join(dir, "store"), quiet)
+		fmt.Print(err)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func writeUntilKilled(dir string) {
+	s, err := Open(dir, quiet)
+	if err != nil {
+		panic(err)
+	}
+	for i := int64(0); ; i++ {
+		id, _ := test.RandPeerID()
+		p := core.SavedPeer{Peer: id, LastSeen: time.UnixMilli(i), Addrs: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/192.0.2.1/tcp/1")}}
+		if err := s.SavePeer(p); err != nil {
+			panic(err)
+		}
+		os.Stdout.Write([]byte{'.'})
+	}
+}
+
+func FuzzParsePeer(f *testing.F) {
+	id, _ := peer.Decode("12D3KooWGRUf7Yf5Xz7gBvX4GQEbcxgYAdQUdRzmM5VVtWv6SxVp")
+	p := core.SavedPeer{Peer: id, LastSeen: time.UnixMilli(7), Addrs: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/192.0.2.1/tcp/1")}}
+	f.Add([]byte(p.Peer), appendPeer(nil, p))
+	f.Add([]byte(p.Peer), []byte{0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 15})
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		p, err := parsePeer(key, value)
+		if err != nil {
+			return
+		}
+		again, err := parsePeer([]byte(p.Peer), appendPeer(nil, p))
+		if err != nil || !reflect.DeepEqual(again, p) {
+			t.Errorf("%x does not survive a round trip: %v, %v", value, again, err)
+		}
+		if len(p.Addrs) > maxAddrs || bytes.Equal(nil, []byte(p.Peer)) {
+			t.Errorf("accepted %v", p)
+		}
+	})
+}
+
+func BenchmarkSavePeer(b *testing.B) {
+	s := open1(b, b.TempDir())
+	p := aPeer(b, 1, "/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.1/udp/1/quic-v1")
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.SavePeer(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
