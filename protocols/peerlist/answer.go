@@ -3,6 +3,7 @@ package peerlist
 import (
 	"time"
 
+	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -13,55 +14,54 @@ const (
 	tellOthers         // any member of an open network
 )
 
-// tellable is a dense list of claims that may be told: IDs beside the pointers,
-// because an answer may have to look at each.
+// tellable is a dense list of the members whose claims may be told: entry IDs
+// beside the pointers, because an answer may have to look at each.
 type tellable []struct {
-	id   EntryID
-	node *node
+	id     EntryID
+	member *member
 }
 
-// refresh puts a node on the list it belongs to, or on none. A claim is told
+// refresh puts a member on the list it belongs to, or on none. A claim is told
 // while its owner is connected, the claim that the owner gave us is the newest
 // known, and the owner is trusted or the network open (as all in the book are).
-func (b *Book) refresh(n *node) {
-	b.untell(n)
-	own, live := b.live[n.Peer]
-	if !live || own.Timestamp != n.Timestamp {
+func (t *Tracker) refresh(peer core.PeerID) {
+	m := t.members[peer]
+	if m == nil {
 		return
 	}
-	n.list = tellOthers
-	if b.trusted[n.Peer] != 0 {
-		n.list = tellTrusted
+	t.untell(m)
+	if newest, known := t.book.Get(peer); !known || !newest.Time.Equal(m.own.Time) {
+		return
 	}
-	list := &b.tell[n.list]
-	n.told = len(*list)
-	*list = append(*list, struct {
-		id   EntryID
-		node *node
-	}{n.id, n})
+	m.list = tellOthers
+	if t.trusted[peer] != 0 {
+		m.list = tellTrusted
+	}
+	list := &t.tell[m.list]
+	m.told = len(*list)
+	*list = append(*list, tellable{{entryOf(m.own), m}}...)
 }
 
-func (b *Book) untell(n *node) {
-	if n.told < 0 {
+func (t *Tracker) untell(m *member) {
+	if m.told < 0 {
 		return
 	}
-	list := b.tell[n.list]
+	list := t.tell[m.list]
 	last := len(list) - 1
-	list[n.told] = list[last]
-	list[n.told].node.told = n.told
-	list[last].node = nil
-	b.tell[n.list] = list[:last]
-	n.told = -1
+	list[m.told] = list[last]
+	list[m.told].member.told = m.told
+	list[last].member = nil
+	t.tell[m.list] = list[:last]
+	m.told = -1
 }
 
 // Answer draws up to MaxAnswer claims that the asker lacks, and says how many
 // lookups that took. The choice is random, so that askers who pull at the same
 // time learn different ones.
-func (b *Book) Answer(now time.Time, asker core.PeerID, q Query) (claims []Entry, lookups int) {
+func (t *Tracker) Answer(now time.Time, asker core.PeerID, q Query) (claims []claim.Signed, lookups int) {
 	keyer := NewKeyer(q.salt)
-	ms := uint64(now.UnixMilli())
-	for _, list := range b.tell {
-		at, step := b.stroll(len(list))
+	for _, list := range t.tell {
+		at, step := t.stroll(len(list))
 		for range list {
 			if len(claims) == MaxAnswer {
 				return claims, lookups
@@ -69,12 +69,18 @@ func (b *Book) Answer(now time.Time, asker core.PeerID, q Query) (claims []Entry
 			if at += step; at >= len(list) {
 				at -= len(list)
 			}
-			t := &list[at]
 			lookups++
-			if q.filter.Contains(keyer.Key(&t.id)) || t.node.Peer == asker || t.node.Expiry <= ms {
+			if q.filter.Contains(keyer.Key(list[at].id)) {
 				continue
 			}
-			claims = append(claims, t.node.Entry)
+			own := &list[at].member.own
+			if own.Peer == asker || !own.Expiry.After(now) {
+				continue
+			}
+			if claims == nil { // most answers are empty
+				claims = make([]claim.Signed, 0, MaxAnswer)
+			}
+			claims = append(claims, *own)
 		}
 	}
 	return claims, lookups
@@ -82,13 +88,13 @@ func (b *Book) Answer(now time.Time, asker core.PeerID, q Query) (claims []Entry
 
 // stroll draws a start and a step that visit every one of n places once: a
 // random order without a permutation of ten thousand.
-func (b *Book) stroll(n int) (start, step int) {
+func (t *Tracker) stroll(n int) (start, step int) {
 	if n < 2 {
-		return 0, 1
+		return 0, 0
 	}
-	start, step = b.rng.IntN(n), 1+b.rng.IntN(n-1)
+	start, step = t.rng.IntN(n), 1+t.rng.IntN(n-1)
 	for gcd(step, n) != 1 {
-		step = 1 + b.rng.IntN(n-1)
+		step = 1 + t.rng.IntN(n-1)
 	}
 	return start, step
 }

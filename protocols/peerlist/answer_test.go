@@ -8,46 +8,47 @@ import (
 	"pgregory.net/rapid"
 )
 
-// connectedBook knows n members, all connected.
-func connectedBook(n int) *Book {
-	b := openBook()
+// connected knows n members, all connected.
+func connected(n int) *Tracker {
+	b := openTracker()
 	for i := range n {
-		b.Connected(claimOf(peerN(i), 1))
+		if err := b.Connected(start, claimOf(peerN(i), 1)); err != nil {
+			panic(err)
+		}
 	}
 	return b
 }
 
 func TestAnswerIsWhatTheAskerLacks(t *testing.T) {
-	b, asker := connectedBook(40), openBook()
-	asker.cfg.Self = peerN(0)
+	b, asker := connected(40), openTracker()
 	for round := 0; ; round++ {
 		claims, _ := b.Answer(start, peerN(0), asker.Query())
 		if len(claims) == 0 {
 			break
 		}
-		if want := min(MaxAnswer, 39-len(asker.nodes)); len(claims) != want {
+		if want := min(MaxAnswer, 39-asker.book.Len()); len(claims) != want {
 			t.Errorf("round %d: %d claims, want %d", round, len(claims), want)
 		}
 		for _, c := range claims {
-			if !asker.Add(c, "b") {
+			if c.Peer == peerN(0) || asker.Add(start, who("b"), c) != nil {
 				t.Errorf("%s was told again, or to itself", c.Peer)
 			}
 		}
 	}
-	if len(asker.nodes) != 39 {
-		t.Errorf("the asker learned %d of 39", len(asker.nodes))
+	if asker.book.Len() != 39 {
+		t.Errorf("the asker learned %d of 39", asker.book.Len())
 	}
 }
 
 func TestTheExpiredAreNotTold(t *testing.T) {
-	b := connectedBook(3)
-	if claims, _ := b.Answer(start.Add(24*time.Hour), "asker", openBook().Query()); len(claims) != 0 {
+	b := connected(3)
+	if claims, _ := b.Answer(start.Add(24*time.Hour), "asker", openTracker().Query()); len(claims) != 0 {
 		t.Errorf("told %d expired claims", len(claims))
 	}
 }
 
 func TestAWrongSaltHidesNothing(t *testing.T) {
-	b := connectedBook(10)
+	b := connected(10)
 	q := b.Query()
 	q.salt[0]++
 	if claims, _ := b.Answer(start, "asker", q); len(claims) < 9 {
@@ -57,10 +58,10 @@ func TestAWrongSaltHidesNothing(t *testing.T) {
 
 // Fresh identities do not crowd out those whom the network vouches for.
 func TestTrustedAreToldFirst(t *testing.T) {
-	b := connectedBook(1000)
-	b.SetValidators([]core.PeerID{peerN(3), peerN(700)})
+	b := connected(1000)
+	b.SetValidators(start, []core.PeerID{peerN(3), peerN(700)})
 	for range 50 {
-		claims, _ := b.Answer(start, "asker", openBook().Query())
+		claims, _ := b.Answer(start, "asker", openTracker().Query())
 		told := map[core.PeerID]bool{}
 		for _, c := range claims {
 			told[c.Peer] = true
@@ -73,7 +74,7 @@ func TestTrustedAreToldFirst(t *testing.T) {
 
 func TestEachIsToldAboutAsOften(t *testing.T) {
 	const n, rounds = 60, 4000
-	b, q, told := connectedBook(n), openBook().Query(), map[core.PeerID]int{}
+	b, q, told := connected(n), openTracker().Query(), map[core.PeerID]int{}
 	for range rounds {
 		claims, _ := b.Answer(start, "asker", q)
 		for _, c := range claims {
@@ -91,7 +92,7 @@ func TestEachIsToldAboutAsOften(t *testing.T) {
 func TestAStrollVisitsEachPlaceOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 300).Draw(t, "n")
-		at, step := NewBook(DefaultConfig(self), seeded(rapid.Uint64().Draw(t, "seed"))).stroll(n)
+		at, step := newTracker(DefaultConfig(), bookConfig(), rapid.Uint64().Draw(t, "seed")).stroll(n)
 		seen := map[int]bool{}
 		for range n {
 			at = (at + step) % n

@@ -34,7 +34,7 @@ func (x *Exchange) settle(now time.Time, v Verify, news bool, out *[]Action) {
 	x.askAt = next
 }
 
-// ask sends the book's filter to one random candidate, unless a question is open.
+// ask sends the filter to one random candidate, unless a question is open.
 func (x *Exchange) ask(now time.Time, out *[]Action) {
 	if x.waiting != "" {
 		return
@@ -45,11 +45,11 @@ func (x *Exchange) ask(now time.Time, out *[]Action) {
 		return
 	}
 	x.lastID++
-	x.members[peer].asked = x.lastID
+	x.askers[peer].asked = x.lastID
 	x.waiting, x.answerBy = peer, now.Add(x.cfg.AnswerWithin)
 	x.askAt = now.Add(x.pause)
-	x.book.stats.Asked++
-	question := GetPeerList{ID: x.lastID, Query: x.book.Query()}
+	x.tracker.stats.Asked++
+	question := GetPeerList{ID: x.lastID, Query: x.tracker.Query()}
 	*out = append(*out, Send{peer, TypeGetPeerList, question.Append(nil)})
 }
 
@@ -59,7 +59,7 @@ func (x *Exchange) candidate() (core.PeerID, bool) {
 	var chosen core.PeerID
 	validators := 0
 	for _, p := range x.order {
-		if x.book.isValidator(p) {
+		if x.tracker.isValidator(p) {
 			validators++
 			if x.rng.IntN(validators) == 0 { // reservoir of one: each is as likely
 				chosen = p
@@ -82,7 +82,7 @@ func (x *Exchange) Tick(now time.Time, out *[]Action) {
 	}
 	if x.waiting != "" && !x.answerBy.After(now) {
 		x.waiting = ""
-		x.book.stats.TimedOut++
+		x.tracker.stats.TimedOut++
 		x.settle(now, Verify{asked: true}, false, out)
 	}
 	if x.waiting == "" && !x.askAt.IsZero() && !x.askAt.After(now) {
@@ -93,8 +93,7 @@ func (x *Exchange) Tick(now time.Time, out *[]Action) {
 // renew drops expired claims and rebuilds the filter with a new salt.
 func (x *Exchange) renew(now time.Time) {
 	if !x.renewAt.IsZero() {
-		x.book.expire(now)
-		x.book.rebuild()
+		x.tracker.renew(now)
 	}
 	x.renewAt = now.Add(x.cfg.RebuildEvery)
 }

@@ -7,7 +7,7 @@ import (
 
 // Answering when all of 10,000 claims are known: every one is looked up.
 func BenchmarkAnswerAllKnown10k(b *testing.B) {
-	book := connectedBook(10_000)
+	book := connected(10_000)
 	book.rebuild()
 	q := book.Query()
 	b.ReportAllocs()
@@ -19,7 +19,7 @@ func BenchmarkAnswerAllKnown10k(b *testing.B) {
 }
 
 func BenchmarkAnswerNoneKnown10k(b *testing.B) {
-	book, q := connectedBook(10_000), openBook().Query()
+	book, q := connected(10_000), openTracker().Query()
 	b.ReportAllocs()
 	for b.Loop() {
 		book.Answer(start, "asker", q)
@@ -56,7 +56,7 @@ func BenchmarkKeyAES(b *testing.B) {
 	id, k := NewEntryID("peer", 1), NewKeyer([SaltSize]byte{1})
 	b.ReportAllocs()
 	for b.Loop() {
-		k.Key(&id)
+		k.Key(id)
 	}
 }
 
@@ -70,18 +70,8 @@ func BenchmarkKeySHA256(b *testing.B) {
 	}
 }
 
-func BenchmarkBookAdd(b *testing.B) {
-	book := openBook()
-	i := 0
-	b.ReportAllocs()
-	for b.Loop() {
-		i++
-		book.Add(claimOf(peerN(i), 1), "teller")
-	}
-}
-
 func BenchmarkRebuild10k(b *testing.B) {
-	book := connectedBook(10_000)
+	book := connected(10_000)
 	b.ReportAllocs()
 	for b.Loop() {
 		book.rebuild()
@@ -89,7 +79,7 @@ func BenchmarkRebuild10k(b *testing.B) {
 }
 
 func BenchmarkParseGetPeerList10k(b *testing.B) {
-	payload := GetPeerList{ID: 1, Query: connectedBook(10_000).Query()}.Append(nil)
+	payload := GetPeerList{ID: 1, Query: connected(10_000).Query()}.Append(nil)
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -103,7 +103,7 @@ func TestKeysDependOnEveryBitOfSaltPeerAndTime(t *testing.T) {
 func TestKeyIsTheDocumentedOne(t *testing.T) {
 	salt := [SaltSize]byte{1, 2, 3}
 	id := NewEntryID("peer", 1_800_000_000_000)
-	if got, want := NewKeyer(salt).Key(&id), (Key{first: 0x328dfe6c114a0417, step: 0x8219bf79316db803}); got != want {
+	if got, want := NewKeyer(salt).Key(id), (Key{first: 0x328dfe6c114a0417, step: 0x8219bf79316db803}); got != want {
 		t.Errorf("key is {first: %#x, step: %#x}", got.first, got.step)
 	}
 }

@@ -13,15 +13,11 @@ var ErrConfig = errors.New("invalid peer-list configuration")
 
 // Config says what a node keeps, asks and answers.
 type Config struct {
-	// Self is never in the book.
-	Self core.PeerID
-	// Open keeps and tells the claim of any member; otherwise only those of
+	// Open tracks and tells the claim of any member; otherwise only those of
 	// bootstrappers and validators.
 	Open bool
-	// Bootstrappers are tracked from the start and never evicted.
+	// Bootstrappers are tracked from the start.
 	Bootstrappers []core.PeerID
-	// MaxEntries bounds the book, in claims.
-	MaxEntries int
 
 	// AskEvery is the time between two questions while answers bring news, and
 	// MaxAskEvery what it doubles up to while they bring none.
@@ -37,11 +33,9 @@ type Config struct {
 }
 
 // DefaultConfig returns the configuration of an open network.
-func DefaultConfig(self core.PeerID) Config {
+func DefaultConfig() Config {
 	return Config{
-		Self:             self,
 		Open:             true,
-		MaxEntries:       20_000,           // twice the 10,000 nodes that weft is measured with; about 20 MB
 		AskEvery:         2 * time.Second,  // AvalancheGo
 		MaxAskEvery:      60 * time.Second, // chosen because a filter costs bandwidth at rest, and a rebuild is due anyway
 		AnswerWithin:     10 * time.Second, // the pong timeout: who is slower is as good as gone
@@ -51,23 +45,15 @@ func DefaultConfig(self core.PeerID) Config {
 	}
 }
 
-// maxEntriesLimit is how many nodes fit the largest filter twice.
-const maxEntriesLimit = 36_000
-
 // Validate names the first field that cannot work, and what would.
 func (c Config) Validate() error {
 	switch {
-	case c.Self == "":
-		return fmt.Errorf("%w: Self is empty, set it to the node's own peer ID", ErrConfig)
-	case c.MaxEntries < 1 || c.MaxEntries > maxEntriesLimit:
-		return fmt.Errorf("%w: MaxEntries is %d, set 1 to %d", ErrConfig, c.MaxEntries, maxEntriesLimit)
 	case c.AskEvery <= 0 || c.MaxAskEvery < c.AskEvery:
 		return fmt.Errorf("%w: AskEvery is %v and MaxAskEvery %v, set 0 < AskEvery <= MaxAskEvery", ErrConfig, c.AskEvery, c.MaxAskEvery)
 	case c.AnswerWithin <= 0 || c.RebuildEvery <= 0:
 		return fmt.Errorf("%w: AnswerWithin is %v and RebuildEvery %v, set both above 0", ErrConfig, c.AnswerWithin, c.RebuildEvery)
-	case c.LookupsPerSecond < 1 || c.LookupBurst < c.MaxEntries+minLookups:
-		return fmt.Errorf("%w: LookupsPerSecond is %d and LookupBurst %d, set the first above 0 and the second to at least %d (one question about a full book)",
-			ErrConfig, c.LookupsPerSecond, c.LookupBurst, c.MaxEntries+minLookups)
+	case c.LookupsPerSecond < 1 || c.LookupBurst < 1:
+		return fmt.Errorf("%w: LookupsPerSecond is %d and LookupBurst %d, set both above 0", ErrConfig, c.LookupsPerSecond, c.LookupBurst)
 	}
 	return nil
 }

@@ -13,10 +13,11 @@
 //   - Bloom, Key, Keyer, EntryID: the filter and where an entry falls in it.
 //   - Query: filter and salt as they travel; ParseQuery refuses what no honest
 //     node sends.
-//   - Book: the newest claim of every tracked node, bounded; what may be told.
+//   - Tracker: over the claim book, which bounds what is kept: the filter of
+//     what is known, and the lists of what may be told.
 //   - Exchange: whom to ask and when, what to answer, what to accept.
 //
-// Book and Exchange are pure: time and randomness come in, actions go out, one
+// Tracker and Exchange are pure: time and randomness come in, actions go out, one
 // goroutine owns them.
 //
 // # Flow
@@ -50,7 +51,7 @@
 //	GetPeerList  1 id      varint, repeated by the answer
 //	             2 query   Query
 //	PeerList     1 id      varint; 0 where it accepts a handshake
-//	             3 claim   bytes  1..2,048, at most 15 times: signed envelopes
+//	             3 claim   bytes  1..1,024, at most 15 times: signed envelopes
 //
 //	entry = SHA-256("weft/peerlist/entry/1" 00 || peer ID || timestamp, 8 B big-endian)[:16]
 //	key   = AES-256(salt, entry), two little-endian uint64: first, step (its lowest bit set)

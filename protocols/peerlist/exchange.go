@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -14,18 +15,17 @@ const (
 	// encoding the answer take about as long as 250 lookups.
 	minLookups = 250
 	// maxStreak bounds the questions that follow each other without a pause.
-	// Chosen because 15 x 2,400 claims fill the largest book.
+	// Chosen because 15 x 2,400 claims fill the largest filter.
 	maxStreak = 2400
 )
 
 // Exchange asks members for the claims that the book lacks and answers theirs.
 type Exchange struct {
-	book    *Book
+	tracker *Tracker
 	cfg     Config
 	rng     *rand.Rand
-	parse   func(envelope []byte) (Entry, error)
-	members map[core.PeerID]*member
-	order   []core.PeerID // the members again, to draw from
+	askers  map[core.PeerID]*asker // the members, bounded by the peer limit
+	order   []core.PeerID          // the members again, to draw from
 
 	lastID   uint64
 	waiting  core.PeerID // whom the last question went to; empty: answered, or given up
@@ -36,34 +36,26 @@ type Exchange struct {
 	renewAt  time.Time // of the filter
 }
 
-// member is a peer that completed the handshake.
-type member struct {
+// asker is a member, as one who asks and is asked.
+type asker struct {
 	asked  uint64    // ID of our question that it may still answer; 0: none
 	budget int       // lookups it may cost; below zero it owes some
 	filled time.Time // when budget was last topped up
 }
 
-// NewExchange makes the exchange over a book. parse reads a claim from an
-// envelope without checking its signature.
-func NewExchange(book *Book, parse func([]byte) (Entry, error), rng *rand.Rand) *Exchange {
-	return &Exchange{
-		book:    book,
-		cfg:     book.cfg,
-		rng:     rng,
-		parse:   parse,
-		members: map[core.PeerID]*member{},
-		pause:   book.cfg.AskEvery,
-	}
+// NewExchange makes the exchange over a tracker.
+func NewExchange(t *Tracker, rng *rand.Rand) *Exchange {
+	return &Exchange{tracker: t, cfg: t.cfg, rng: rng, askers: map[core.PeerID]*asker{}, pause: t.cfg.AskEvery}
 }
 
 // Ready takes in a member whose handshake completed, with the claim from it.
-func (x *Exchange) Ready(now time.Time, claim Entry) {
-	if _, again := x.members[claim.Peer]; !again {
-		x.members[claim.Peer] = &member{budget: x.cfg.LookupBurst, filled: now}
-		x.order = append(x.order, claim.Peer)
+func (x *Exchange) Ready(now time.Time, own claim.Signed) {
+	if _, again := x.askers[own.Peer]; !again {
+		x.askers[own.Peer] = &asker{budget: x.cfg.LookupBurst, filled: now}
+		x.order = append(x.order, own.Peer)
 	}
 	first := x.askAt.IsZero()
-	if x.book.Connected(claim) || first {
+	if x.tracker.Connected(now, own) == nil || first {
 		x.pause = x.cfg.AskEvery // somebody new: there may be more
 		x.askAt = core.Earliest(x.askAt, now.Add(x.pause))
 	}
@@ -72,18 +64,22 @@ func (x *Exchange) Ready(now time.Time, claim Entry) {
 	}
 }
 
-// Renewed takes in the claim that a member pushed on its own link.
-func (x *Exchange) Renewed(claim Entry) {
-	if x.members[claim.Peer] != nil {
-		x.book.Connected(claim)
+// Renewed takes in a claim that a member pushed on its own link. The error is the
+// book's claim.Reason.
+func (x *Exchange) Renewed(now time.Time, own claim.Signed, out *[]Action) error {
+	if x.askers[own.Peer] == nil {
+		return claim.Unwanted
 	}
+	err := x.tracker.Connected(now, own)
+	x.blameAuthor(own.Peer, err, out)
+	return err
 }
 
 // Gone forgets a member that disconnected.
 func (x *Exchange) Gone(now time.Time, peer core.PeerID) {
-	delete(x.members, peer)
+	delete(x.askers, peer)
 	x.order = slices.DeleteFunc(x.order, func(p core.PeerID) bool { return p == peer })
-	x.book.Disconnected(peer)
+	x.tracker.Disconnected(peer)
 	if x.waiting == peer {
 		x.waiting = ""
 		x.askAt = now
@@ -92,7 +88,7 @@ func (x *Exchange) Gone(now time.Time, peer core.PeerID) {
 
 // OnGetPeerList answers a member's question.
 func (x *Exchange) OnGetPeerList(now time.Time, from core.PeerID, payload []byte, out *[]Action) {
-	m := x.members[from]
+	m := x.askers[from]
 	if m == nil {
 		return
 	}
@@ -109,7 +105,7 @@ func (x *Exchange) OnGetPeerList(now time.Time, from core.PeerID, payload []byte
 	answer, lookups := x.answer(now, from, q.Query)
 	m.budget -= minLookups + lookups
 	answer.ID = q.ID
-	x.book.stats.Answered++
+	x.tracker.stats.Answered++
 	*out = append(*out, Send{from, TypePeerList, answer.Append(nil)})
 }
 
@@ -124,18 +120,18 @@ func (x *Exchange) Greet(now time.Time, peer core.PeerID, query []byte) ([]byte,
 }
 
 func (x *Exchange) answer(now time.Time, asker core.PeerID, q Query) (PeerList, int) {
-	claims, lookups := x.book.Answer(now, asker, q)
-	x.book.stats.Lookups += uint64(lookups)
+	claims, lookups := x.tracker.Answer(now, asker, q)
+	x.tracker.stats.Lookups += uint64(lookups)
 	list := PeerList{Envelopes: make([][]byte, len(claims))}
 	for i, c := range claims {
-		list.Envelopes[i] = c.Envelope
+		list.Envelopes[i] = c.Bytes()
 	}
 	return list, lookups
 }
 
 // affordable tops the budget up and says whether anything is left. One question
 // may overdraw it, so that its cost need not be known before.
-func (m *member) affordable(now time.Time, cfg Config) bool {
+func (m *asker) affordable(now time.Time, cfg Config) bool {
 	if idle := now.Sub(m.filled); idle > 0 {
 		// A long idle time fills the budget whatever it is; the bound keeps the
 		// product from overflowing.
@@ -149,7 +145,7 @@ func (m *member) affordable(now time.Time, cfg Config) bool {
 
 // OnPeerList takes in the answer of a member.
 func (x *Exchange) OnPeerList(now time.Time, from core.PeerID, payload []byte, out *[]Action) {
-	m := x.members[from]
+	m := x.askers[from]
 	if m == nil {
 		return
 	}
@@ -186,65 +182,85 @@ func (x *Exchange) take(now time.Time, v Verify, list PeerList, err error, out *
 		x.blame(v.From, fault, err.Error(), out)
 	}
 	v.full = len(list.Envelopes) == MaxAnswer
-	v.Claims = x.news(v.From, list.Envelopes, out)
-	if len(v.Claims) == 0 {
+	v.Envelopes = x.news(now, v.From, list.Envelopes, out)
+	if len(v.Envelopes) == 0 {
 		x.settle(now, v, false, out)
 		return
 	}
 	*out = append(*out, v)
 }
 
-// news parses envelopes and keeps the claims worth a signature check. A bad one
-// does not spoil the rest, and costs its sender once.
-func (x *Exchange) news(from core.PeerID, envelopes [][]byte, out *[]Action) []Entry {
-	var news []Entry
-	var bad error
+// news keeps the claims worth a signature check. A bad one does not spoil the
+// rest, and many cost their sender as much as one.
+func (x *Exchange) news(now time.Time, from core.PeerID, envelopes [][]byte, out *[]Action) (news [][]byte) {
+	var bad []error
 	for _, raw := range envelopes {
-		e, err := x.parse(raw)
-		if err != nil {
-			bad = err
+		if err := x.tracker.book.Precheck(now, from, raw); err != nil {
+			x.tracker.stats.Stale++
+			bad = append(bad, err)
 			continue
 		}
-		twice := slices.ContainsFunc(news, func(n Entry) bool { return n.Peer == e.Peer })
-		if twice || !x.book.Wanted(e.Peer, e.Timestamp) {
-			x.book.stats.Stale++
-			continue
-		}
-		news = append(news, e)
+		news = append(news, raw)
 	}
-	if bad != nil {
-		x.blame(from, FaultBadAnswer, bad.Error(), out)
-	}
+	x.blameBearer(from, bad, out)
 	return news
 }
 
-// Verified answers Verify: good are those of its claims that passed.
-func (x *Exchange) Verified(now time.Time, v Verify, good []Entry, out *[]Action) {
-	if len(good) < len(v.Claims) {
-		x.blame(v.From, FaultBadClaim, "it told a claim whose check fails", out)
+// Verified answers Verify: good are the claims that passed, and bad the errors of
+// those that did not.
+func (x *Exchange) Verified(now time.Time, v Verify, good []claim.Signed, bad []error, out *[]Action) {
+	for _, err := range bad {
+		_ = x.tracker.book.Count(err)
 	}
+	x.blameBearer(v.From, bad, out)
 	news := false
-	for _, e := range good {
-		if x.book.Add(e, v.From) {
-			news = true
-			x.book.stats.Learned++
-			*out = append(*out, Learned{Claim: e, From: v.From})
+	for _, s := range good {
+		if err := x.tracker.Add(now, v.From, s); err != nil {
+			x.blameAuthor(s.Peer, err, out)
+			continue
 		}
+		news = true
+		x.tracker.stats.Learned++
+		*out = append(*out, Learned{Claim: s, From: v.From})
 	}
 	x.settle(now, v, news, out)
 }
 
+// blameBearer blames who sent claims that an honest node would have refused.
+func (x *Exchange) blameBearer(peer core.PeerID, refusals []error, out *[]Action) {
+	at := slices.IndexFunc(refusals, func(err error) bool { return blameOf(err) == claim.Bearer })
+	if at >= 0 {
+		x.blame(peer, FaultBadClaim, refusals[at].Error(), out)
+	}
+}
+
+// blameAuthor blames who signed a claim, if its refusal is the signer's fault.
+func (x *Exchange) blameAuthor(peer core.PeerID, refusal error, out *[]Action) {
+	if blameOf(refusal) == claim.Author {
+		x.blame(peer, FaultEquivocation, refusal.Error(), out)
+	}
+}
+
+func blameOf(err error) claim.Blame {
+	var why claim.Reason
+	if errors.As(err, &why) {
+		return why.Blame()
+	}
+	return claim.Nobody
+}
+
 func (x *Exchange) blame(peer core.PeerID, f Fault, detail string, out *[]Action) {
-	x.book.stats.Faults++
+	x.tracker.stats.Faults++
 	*out = append(*out, Penalize{peer, f, detail})
 }
 
-// Stats returns the counters and gauges of the exchange and its book.
+// Stats returns gauges and counters.
 func (x *Exchange) Stats() Stats {
-	s := x.book.stats
-	s.Entries, s.Connected = len(x.book.nodes), len(x.book.live)
-	s.Tellable = len(x.book.tell[tellTrusted]) + len(x.book.tell[tellOthers])
-	filter := x.book.known.query.filter
+	t := x.tracker
+	s := t.stats
+	s.Connected = len(t.members)
+	s.Tellable = len(t.tell[tellTrusted]) + len(t.tell[tellOthers])
+	filter := t.known.query.filter
 	s.FilterKeys, s.FilterBytes, s.FalsePositives = filter.count, len(filter.bits), filter.falsePositives()
 	return s
 }

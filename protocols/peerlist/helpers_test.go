@@ -1,38 +1,82 @@
 package peerlist
 
 import (
-	"encoding/binary"
-	"errors"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
 )
-
-const self core.PeerID = "self"
 
 var start = time.Unix(1_800_000_000, 0)
 
 func seeded(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
 
-func peerN(i int) core.PeerID { return core.PeerID(fmt.Sprintf("peer-%06d", i)) }
+// keys of everyone that a test named, by name and by ID.
+var (
+	named = map[string]core.PeerID{}
+	keys  = map[core.PeerID]crypto.PrivKey{}
+	made  = map[string]claim.Signed{}
+)
 
-// claimOf is a claim that parseClaim reads back from its envelope.
-func claimOf(p core.PeerID, timestamp uint64) Entry {
-	e := Entry{Peer: p, Timestamp: timestamp, Expiry: uint64(start.Add(24 * time.Hour).UnixMilli())}
-	e.Envelope = append(binary.BigEndian.AppendUint64(nil, timestamp), p...)
-	return e
-}
-
-var errNoClaim = errors.New("not a claim")
-
-func parseClaim(b []byte) (Entry, error) {
-	if len(b) < 9 {
-		return Entry{}, errNoClaim
+// who is the peer of a name: the same key in every run.
+func who(name string) core.PeerID {
+	if id, ok := named[name]; ok {
+		return id
 	}
-	return claimOf(core.PeerID(b[8:]), binary.BigEndian.Uint64(b)), nil
+	seed := sha256.Sum256([]byte(name))
+	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
+	if err != nil {
+		panic(err)
+	}
+	id, err := peer.IDFromPrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	named[name], keys[id] = id, key
+	return id
 }
+
+func peerN(i int) core.PeerID { return who(fmt.Sprintf("peer-%06d", i)) }
+
+var self = who("self")
+
+// claimOf is the claim that a peer signed ts milliseconds after the start.
+func claimOf(p core.PeerID, ts int) claim.Signed {
+	name := fmt.Sprintf("%s %d", string(p), ts)
+	if s, ok := made[name]; ok {
+		return s
+	}
+	at := start.Add(time.Duration(ts) * time.Millisecond)
+	s, err := claim.Seal(claim.Claim{Network: "test", Peer: p, Time: at, Expiry: at.Add(24*time.Hour - time.Second)}, keys[p])
+	if err != nil {
+		panic(err)
+	}
+	made[name] = s
+	return s
+}
+
+func bookConfig() claim.Config {
+	cfg := claim.DefaultConfig()
+	cfg.Network, cfg.Self = "test", self
+	return cfg
+}
+
+func newTracker(cfg Config, book claim.Config, seed uint64) *Tracker {
+	t, err := NewTracker(cfg, book, seeded(seed))
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func openTracker() *Tracker { return newTracker(DefaultConfig(), bookConfig(), 1) }
 
 // fataler is what *testing.T and *rapid.T share.
 type fataler interface {
@@ -40,52 +84,50 @@ type fataler interface {
 	Fatalf(format string, args ...any)
 }
 
-// checkBook recomputes from nothing what the book keeps up step by step.
-func checkBook(t fataler, b *Book, now time.Time) {
+// checkTracker recomputes from nothing what the tracker keeps up step by step.
+func checkTracker(t fataler, k *Tracker) {
 	t.Helper()
-	if len(b.nodes) != len(b.order) || len(b.order) > b.cfg.MaxEntries {
-		t.Fatalf("%d nodes, %d in order, limit %d", len(b.nodes), len(b.order), b.cfg.MaxEntries)
-	}
-	sources, told := map[core.PeerID]int{}, 0
-	for i, n := range b.order {
-		if n.place != i || b.nodes[n.Peer] != n || n.id != NewEntryID(n.Peer, n.Timestamp) {
-			t.Fatalf("entry %d (%s) is out of place", i, n.Peer)
+	told := 0
+	for p, m := range k.members {
+		newest, known := k.book.Get(p)
+		may := known && newest.Time.Equal(m.own.Time) && k.tracks(p)
+		if may != (m.told >= 0) {
+			t.Fatalf("%s: tellable %v, want %v", p, m.told >= 0, may)
 		}
-		if !b.tracks(n.Peer) {
-			t.Fatalf("%s is in the book and not tracked", n.Peer)
+		if !may {
+			continue
 		}
-		sources[n.source]++
-		own, live := b.live[n.Peer]
-		may := live && own.Timestamp == n.Timestamp
-		if may != (n.told >= 0) {
-			t.Fatalf("%s: tellable %v, want %v", n.Peer, n.told >= 0, may)
-		}
-		if may {
-			told++
-			if at := b.tell[n.list][n.told]; at.node != n || at.id != n.id || (n.list == tellTrusted) != (b.trusted[n.Peer] != 0) {
-				t.Fatalf("%s is on the wrong list or place", n.Peer)
-			}
-		}
-		if b.known.added[n.Peer] < entriesPerNode && !b.known.query.filter.Contains(b.known.keyer.Key(&n.id)) {
-			t.Fatalf("the filter lacks %s", n.Peer)
+		told++
+		if at := k.tell[m.list][m.told]; at.member != m || at.id != entryOf(m.own) || (m.list == tellTrusted) != (k.trusted[p] != 0) {
+			t.Fatalf("%s is on the wrong list or place", p)
 		}
 	}
-	if len(sources) != len(b.sources) || told != len(b.tell[0])+len(b.tell[1]) {
-		t.Fatalf("sources %v, want %v; told %d", b.sources, sources, told)
+	if told != len(k.tell[0])+len(k.tell[1]) {
+		t.Fatalf("%d on the lists, want %d", len(k.tell[0])+len(k.tell[1]), told)
 	}
-	for s, c := range sources {
-		if b.sources[s] != c {
-			t.Fatalf("source %s counts %d, want %d", s, b.sources[s], c)
+	checkIndex(t, k)
+}
+
+func checkIndex(t fataler, k *Tracker) {
+	t.Helper()
+	for i := range k.book.Len() {
+		s := k.book.At(i)
+		id := entryOf(s)
+		if !k.tracks(s.Peer) {
+			t.Fatalf("%s is in the book and not tracked", s.Peer)
+		}
+		if k.known.added[s.Peer] < entriesPerNode && !k.known.query.filter.Contains(k.known.keyer.Key(id)) {
+			t.Fatalf("the filter lacks %s", s.Peer)
 		}
 	}
 	sum := 0
-	for p, c := range b.known.added {
+	for p, c := range k.known.added {
 		if c > entriesPerNode {
 			t.Fatalf("%s has %d entries in the filter", p, c)
 		}
 		sum += int(c)
 	}
-	if sum != b.known.query.filter.count || sum > max(b.known.limit, len(b.order)) {
-		t.Fatalf("filter counts %d keys, additions say %d, limit %d", b.known.query.filter.count, sum, b.known.limit)
+	if sum != k.known.query.filter.count || sum > max(k.known.limit, k.book.Len()) {
+		t.Fatalf("filter counts %d keys, additions say %d, limit %d", k.known.query.filter.count, sum, k.known.limit)
 	}
 }

@@ -3,6 +3,7 @@ package peerlist
 import (
 	"encoding/binary"
 
+	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -12,6 +13,7 @@ const (
 	maxFalsePositives    = 0.01 // of the estimate: rebuilt above
 	entriesPerNode       = 2    // added between two rebuilds: the first claim and one change
 	minFilterEntries     = 128  // what the filter is sized for at least
+	maxTracked           = 36_000
 )
 
 // index is the filter over the book's newest claims under one salt.
@@ -22,62 +24,63 @@ type index struct {
 	added map[core.PeerID]uint8 // additions per node; at most limit in all
 }
 
-// newSalt draws a salt.
-func (b *Book) newSalt() (salt [SaltSize]byte) {
+// rebuild makes a filter of the right size with a new salt and enters every
+// newest claim.
+func (t *Tracker) rebuild() {
+	filter := newBloom(max(entriesPerNode*t.tracked(), minFilterEntries), targetFalsePositives)
+	salt := t.newSalt()
+	t.known = &index{
+		query: Query{filter: filter, salt: salt},
+		keyer: NewKeyer(salt),
+		limit: filter.capacity(maxFalsePositives),
+		added: make(map[core.PeerID]uint8, t.book.Len()),
+	}
+	for i := range t.book.Len() {
+		t.known.add(t.book.At(i))
+	}
+	t.stats.Rebuilds++
+}
+
+func (t *Tracker) newSalt() (salt [SaltSize]byte) {
 	for i := 0; i < SaltSize; i += 8 {
-		binary.LittleEndian.PutUint64(salt[i:], b.rng.Uint64())
+		binary.LittleEndian.PutUint64(salt[i:], t.rng.Uint64())
 	}
 	return salt
 }
 
-// rebuild makes a filter of the right size with a new salt and enters every
-// newest claim.
-func (b *Book) rebuild() {
-	filter := newBloom(max(entriesPerNode*b.tracked(), minFilterEntries), targetFalsePositives)
-	salt := b.newSalt()
-	b.known = &index{
-		query: Query{filter: filter, salt: salt},
-		keyer: NewKeyer(salt),
-		limit: filter.capacity(maxFalsePositives),
-		added: make(map[core.PeerID]uint8, len(b.order)),
-	}
-	for _, n := range b.order {
-		b.known.add(n)
-	}
-	b.stats.Rebuilds++
-}
-
 // tracked is how many nodes the filter should have room for: those in the book
 // and the trusted ones whose claim is yet to come.
-func (b *Book) tracked() int {
-	count := len(b.order)
-	for p := range b.trusted {
-		if _, known := b.nodes[p]; !known {
+func (t *Tracker) tracked() int {
+	count := t.book.Len()
+	for p := range t.trusted {
+		if _, known := t.book.Get(p); !known {
 			count++
 		}
 	}
 	return count
 }
 
-// remember enters the newest claim of a node in the filter. A third change
-// waits for the next rebuild, so that no node can fill the filter alone.
-func (b *Book) remember(n *node) {
-	if b.known.added[n.Peer] >= entriesPerNode {
-		b.stats.Deferred++
+// remember enters the newest claim of a node in the filter. A third change waits
+// for the next rebuild, so that no node can fill the filter alone.
+func (t *Tracker) remember(s claim.Signed) {
+	if t.known.added[s.Peer] >= entriesPerNode {
+		t.stats.Deferred++
 		return
 	}
-	if b.known.query.filter.count >= b.known.limit {
-		b.rebuild()
+	if t.known.query.filter.count >= t.known.limit {
+		t.rebuild()
 		return
 	}
-	b.known.add(n)
+	t.known.add(s)
 }
 
-func (x *index) add(n *node) {
-	x.added[n.Peer]++
-	x.query.filter.Add(x.keyer.Key(&n.id))
+func (x *index) add(s claim.Signed) {
+	x.added[s.Peer]++
+	x.query.filter.Add(x.keyer.Key(entryOf(s)))
 }
+
+func entryOf(s claim.Signed) EntryID { return NewEntryID(s.Peer, uint64(s.Time.UnixMilli())) }
 
 // Query returns what the book knows, to be asked with. It is valid until the
 // book changes.
-func (b *Book) Query() Query { return b.known.query }
+func (t *Tracker) Query() Query { return t.known.query }

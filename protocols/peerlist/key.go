@@ -37,8 +37,8 @@ type Key struct{ first, step uint64 }
 // ID. Who does not know the salt cannot find two entries that share bits; see
 // docs/adr/0010-keyed-hash-for-peer-lists.md for why it is AES and not SHA-256.
 type Keyer struct {
-	block cipher.Block
-	out   [aes.BlockSize]byte // here, so that it does not escape once per key
+	block   cipher.Block
+	in, out [aes.BlockSize]byte // here, so that they do not escape once per key
 }
 
 // NewKeyer makes the keyer of a salt.
@@ -51,8 +51,9 @@ func NewKeyer(salt [SaltSize]byte) *Keyer {
 }
 
 // Key returns the key of an entry.
-func (k *Keyer) Key(id *EntryID) Key {
-	k.block.Encrypt(k.out[:], id[:])
+func (k *Keyer) Key(id EntryID) Key {
+	k.in = id
+	k.block.Encrypt(k.out[:], k.in[:])
 	return Key{
 		first: binary.LittleEndian.Uint64(k.out[:8]),
 		step:  binary.LittleEndian.Uint64(k.out[8:]) | 1, // never zero: all hashes would be one

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/weftnet/weft/protocols/claim"
 )
 
 // Protocol is the libp2p protocol ID of the stream that carries both messages.
@@ -20,9 +22,8 @@ const (
 	// MaxAnswer is how many claims a PeerList holds at most (FACTS: AvalancheGo
 	// sends 15).
 	MaxAnswer = 15
-	// MaxEnvelopeBytes bounds one signed claim. Chosen as eight times a claim with
-	// four addresses.
-	MaxEnvelopeBytes = 2 << 10
+	// MaxEnvelopeBytes bounds one signed claim.
+	MaxEnvelopeBytes = claim.MaxEnvelope
 )
 
 // ErrOversized means that a PeerList holds more than an answer may.
