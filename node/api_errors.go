@@ -1,0 +1,63 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	"connectrpc.com/connect"
+
+	"github.com/weftnet/weft/adapters/admin"
+	weftv1 "github.com/weftnet/weft/adapters/admin/weft/v1"
+	"github.com/weftnet/weft/adapters/gossipsub"
+	"github.com/weftnet/weft/adapters/kaddht"
+	"github.com/weftnet/weft/adapters/libp2phost"
+)
+
+// explanation is how an error of the node is told to callers of the API.
+type explanation struct {
+	err    error // what errors.Is finds
+	code   connect.Code
+	reason string // stable, for programs
+	remedy string
+}
+
+// explanations are looked through in order: a deadline that ended a wait for
+// peers is first of all a lack of peers.
+var explanations = []explanation{
+	{ErrArgument, connect.CodeInvalidArgument, "argument", ""},
+	{ErrSelf, connect.CodeInvalidArgument, "peer.self", "name another peer"},
+	{gossipsub.ErrBadTopic, connect.CodeInvalidArgument, "topic.bad", ""},
+	{gossipsub.ErrTooLarge, connect.CodeInvalidArgument, "publish.too_large", "raise max_message on every node of the topic, or publish in parts"},
+	{gossipsub.ErrNoPeers, connect.CodeDeadlineExceeded, "publish.no_peers", "check `weft peers` and that another node has joined the topic, or wait longer with --timeout"},
+	{gossipsub.ErrNotJoined, connect.CodeNotFound, "topic.not_joined", "`weft topics` lists what is joined"},
+	{ErrUnknownPeer, connect.CodeNotFound, "peer.not_connected", "`weft peers` lists who is connected"},
+	{libp2phost.ErrNotConnected, connect.CodeNotFound, "peer.not_connected", "`weft peers` lists who is connected"},
+	{kaddht.ErrNotFound, connect.CodeNotFound, "dht.not_found", "the peer may be offline, or of another network"},
+	{kaddht.ErrNoPeers, connect.CodeFailedPrecondition, "dht.no_peers", "connect to a node first: `weft connect ADDRESS`"},
+	{kaddht.ErrBadKey, connect.CodeInvalidArgument, "dht.bad_key", ""},
+	{errNoLogLevel, connect.CodeUnimplemented, "log_level.fixed", ""},
+	{ErrClosed, connect.CodeAborted, "node.closed", ""},
+	{gossipsub.ErrClosed, connect.CodeAborted, "node.closed", ""},
+	{gossipsub.ErrSubscriptionClosed, connect.CodeAborted, "node.closed", ""},
+	{ErrNotStarted, connect.CodeFailedPrecondition, "node.not_started", ""},
+	{context.Canceled, connect.CodeCanceled, "canceled", ""},
+	{context.DeadlineExceeded, connect.CodeDeadlineExceeded, "timeout", ""},
+}
+
+// explain turns an error into one of the API: a code and a stable reason for
+// programs, and for people what happened and what to do.
+func explain(err error) error {
+	var dial *libp2phost.DialError
+	e := explanation{code: connect.CodeUnknown, reason: "failed"}
+	if errors.As(err, &dial) {
+		e = explanation{code: connect.CodeFailedPrecondition, reason: "dial.failed"}
+	} else {
+		for _, known := range explanations {
+			if errors.Is(err, known.err) {
+				e = known
+				break
+			}
+		}
+	}
+	return admin.Explain(e.code, err, &weftv1.Explanation{Reason: e.reason, Remedy: e.remedy})
+}

@@ -1,0 +1,228 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/multiformats/go-multiaddr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weftnet/weft/adapters/gossipsub"
+	"github.com/weftnet/weft/adapters/libp2phost"
+)
+
+// ErrConfig is wrapped by every error of Config.Validate.
+var ErrConfig = errors.New("invalid configuration")
+
+// Config says how a node runs. Start from DefaultConfig: the zero value is not
+// valid.
+type Config struct {
+	// Network names the overlay: nodes of different networks do not meet in the
+	// DHT. Letters, digits, '.', '_' and '-', at most 64.
+	Network string
+
+	// Listen are the multiaddrs to listen on; port 0 lets the system choose.
+	Listen []string
+	// Announce replaces the addresses that are told to others; empty means the
+	// listen addresses, filtered by Scope.
+	Announce []string
+	// Bootstrap are the nodes to join through: multiaddrs that end in
+	// /p2p/PEERID, /dnsaddr/NAME, or @FILE with one of those on each line. A
+	// file is read again for as long as the node has not joined.
+	Bootstrap []string
+	// Topics are joined at the start: their messages are forwarded even while
+	// nobody here subscribes.
+	Topics []string
+
+	// DataDir keeps the identity and the saved peers. Empty, or Ephemeral, means
+	// that nothing is written and the identity is new at each start.
+	DataDir   string
+	Ephemeral bool
+	// Key is the identity to use instead of the one in DataDir; Ed25519.
+	Key crypto.PrivKey
+
+	// API is where the control API listens, "HOST:PORT" or "unix:///PATH"; empty
+	// means no API.
+	API string
+	// APIToken, when set, is asked of every caller; it must be set when API is
+	// not a loopback address or a unix socket.
+	APIToken string
+	// APIAllowHosts are names, beside the loopback ones, accepted in an HTTP
+	// Host header on a loopback API.
+	APIAllowHosts []string
+	// MetricsAddr serves /metrics, /livez and /readyz alone, "HOST:PORT"; they
+	// are on API too. Empty means on API only.
+	MetricsAddr string
+
+	// MaxPeers bounds the connected peers; bootstrappers come on top.
+	MaxPeers int
+	// TargetDegree is how many peers the node dials of its own accord.
+	TargetDegree int
+	// MaxMessageBytes bounds a published message; at most 16 MiB. All nodes of a
+	// topic should agree: larger messages are not forwarded.
+	MaxMessageBytes int
+	// DialTimeout bounds one attempt to connect.
+	DialTimeout time.Duration
+	// ConnsPerIP bounds the connections from one IP address (an IPv6 /56 counts
+	// as one); loopback is exempt.
+	ConnsPerIP int
+	// MemoryLimit is what libp2p's resource limits are derived from, in bytes; 0
+	// means the cgroup's limit, else the host's memory.
+	MemoryLimit uint64
+
+	// TLSOnly turns Noise off.
+	TLSOnly bool
+	// MDNS finds peers on the local network.
+	MDNS bool
+	// Scope says which addresses count: "all", "public", or "auto", which keeps
+	// private addresses while our own are private.
+	Scope string
+
+	// Logger takes the node's log; nil discards it.
+	Logger *slog.Logger
+	// Registry takes the node's metrics; nil means one of its own. Nodes in one
+	// process need one each.
+	Registry *prometheus.Registry
+	// Settings are shown by the API's ConfigShow, as the owner names them.
+	Settings []Setting
+	// LogLevel, when set, is the level that the API's SetLogLevel changes.
+	LogLevel *slog.LevelVar
+}
+
+// Setting is one effective setting and where it came from.
+type Setting struct{ Key, Value, Source string }
+
+// MaxMessageLimit is the largest MaxMessageBytes (seed: Basalt, 16 MB).
+const MaxMessageLimit = gossipsub.MaxMaxMessage
+
+// DefaultConfig returns the settings of an open network: ports and limits as in
+// the Basalt seed (30303, 50 peers, 10 s), no bootstrappers, nothing on disk.
+func DefaultConfig() Config {
+	return Config{
+		Network:         "weft",
+		Listen:          []string{"/ip4/0.0.0.0/tcp/30303", "/ip4/0.0.0.0/udp/30303/quic-v1", "/ip6/::/tcp/30303", "/ip6/::/udp/30303/quic-v1"},
+		MaxPeers:        50,
+		TargetDegree:    12,
+		MaxMessageBytes: 1 << 20,
+		DialTimeout:     10 * time.Second,
+		ConnsPerIP:      8,
+		Scope:           "auto",
+	}
+}
+
+// The files in a data directory.
+const (
+	keyFile  = "identity.key"
+	storeDir = "store"
+)
+
+// ephemeral says that nothing is written.
+func (c Config) ephemeral() bool { return c.Ephemeral || c.DataDir == "" }
+
+// withDefaults fills in what may be nil.
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Registry == nil {
+		c.Registry = prometheus.NewRegistry()
+	}
+	return c
+}
+
+var networkName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// Validate reports the first setting that cannot work, by name, with a remedy.
+func (c Config) Validate() error {
+	if !networkName.MatchString(c.Network) {
+		return c.bad("Network", c.Network, "use 1 to 64 letters, digits, '.', '_' or '-'")
+	}
+	if _, err := libp2phost.ParseScope(c.Scope); err != nil {
+		return c.bad("Scope", c.Scope, "use auto, all or public")
+	}
+	if err := c.validateAddrs(); err != nil {
+		return err
+	}
+	for _, t := range c.Topics {
+		if err := validTopic(t); err != nil {
+			return fmt.Errorf("%w: Topics: %w", ErrConfig, err)
+		}
+	}
+	if err := c.validateAPI(); err != nil {
+		return err
+	}
+	return c.validateLimits()
+}
+
+func (c Config) validateAPI() error {
+	if c.API == "" {
+		if c.MetricsAddr != "" {
+			return c.bad("MetricsAddr", c.MetricsAddr, "set API too, as one server does both; a unix socket keeps the API private")
+		}
+		return nil
+	}
+	if err := c.serverConfig().Validate(); err != nil {
+		return fmt.Errorf("%w: API: %w", ErrConfig, err)
+	}
+	return nil
+}
+
+func (c Config) validateAddrs() error {
+	if len(c.Listen) == 0 {
+		return c.bad("Listen", "", "name at least one address, as /ip4/0.0.0.0/tcp/30303")
+	}
+	for name, list := range map[string][]string{"Listen": c.Listen, "Announce": c.Announce} {
+		if _, err := parseAddrs(list); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrConfig, name, err)
+		}
+	}
+	for _, b := range c.Bootstrap {
+		if err := validBootstrap(b); err != nil {
+			return fmt.Errorf("%w: Bootstrap: %w", ErrConfig, err)
+		}
+	}
+	return nil
+}
+
+func (c Config) validateLimits() error {
+	switch {
+	case c.MaxPeers < 1:
+		return c.bad("MaxPeers", c.MaxPeers, "use 1 or more")
+	case c.TargetDegree < 1 || c.TargetDegree > c.MaxPeers:
+		return c.bad("TargetDegree", c.TargetDegree, "use 1 to MaxPeers")
+	case c.MaxMessageBytes < 1 || c.MaxMessageBytes > MaxMessageLimit:
+		return c.bad("MaxMessageBytes", c.MaxMessageBytes, fmt.Sprintf("use 1 to %d", MaxMessageLimit))
+	case c.DialTimeout <= 0:
+		return c.bad("DialTimeout", c.DialTimeout, "use a positive duration, as 10s")
+	case c.ConnsPerIP < 1:
+		return c.bad("ConnsPerIP", c.ConnsPerIP, "use 1 or more")
+	}
+	return nil
+}
+
+func (Config) bad(field string, value any, remedy string) error {
+	return fmt.Errorf("%w: %s = %v: %s", ErrConfig, field, value, remedy)
+}
+
+func parseAddrs(list []string) ([]multiaddr.Multiaddr, error) {
+	var out []multiaddr.Multiaddr
+	for _, s := range list {
+		a, err := multiaddr.NewMultiaddr(s)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a multiaddr: %w; it looks like /ip4/192.0.2.1/tcp/30303", s, err)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func validTopic(t string) error {
+	if t == "" || len(t) > gossipsub.MaxTopicLength {
+		return fmt.Errorf("topic %.32q has %d bytes: use 1 to %d", t, len(t), gossipsub.MaxTopicLength)
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/dialing"
+)
+
+const (
+	// savesWaiting bounds the records that wait for the disk; when it is full a
+	// record is dropped and counted, as it will be written again at the next
+	// connection. Chosen for a full set of peers, several times over.
+	savesWaiting = 256
+	// savedTried is how many saved peers a start may fall back on.
+	savedTried = 1024
+)
+
+// openAdmission admits every peer that connects: the "open" policy.
+type openAdmission struct{}
+
+func (openAdmission) Handle(_ time.Time, ev core.Event, out *[]core.Effect) {
+	if c, ok := ev.(core.Connected); ok {
+		*out = append(*out, core.Admit{Peer: c.Peer})
+	}
+}
+
+func (openAdmission) Tick(time.Time, *[]core.Effect) {}
+func (openAdmission) Deadline() time.Time            { return time.Time{} }
+
+// watcher is a machine that asks for nothing: it tells the node's watchers who
+// came and went.
+type watcher struct{ events *eventHub }
+
+func (w watcher) Handle(_ time.Time, ev core.Event, _ *[]core.Effect) {
+	switch ev := ev.(type) {
+	case core.Connected:
+		w.events.emit("peer.connected", ev.Peer, direction(ev.Inbound)+" connection, "+ev.Addr.String())
+	case core.Disconnected:
+		w.events.emit("peer.disconnected", ev.Peer, "the last connection is closed")
+	case core.DialFailed:
+		w.events.emit("peer.dial_failed", ev.Peer, ev.Reason)
+	}
+}
+
+func (watcher) Tick(time.Time, *[]core.Effect) {}
+func (watcher) Deadline() time.Time            { return time.Time{} }
+
+func direction(inbound bool) string {
+	if inbound {
+		return "inbound"
+	}
+	return "outbound"
+}
+
+// effector carries out the effects of the machines. It runs on the loop's
+// goroutine, so everything that could wait is handed to an adapter's worker.
+func (p *parts) effector(n *Node) func(core.Effect) {
+	return func(e core.Effect) {
+		switch e := e.(type) {
+		case core.Dial:
+			p.host.Dial(e.Peer, e.Addrs)
+		case core.Admit:
+			p.host.Admit(e.Peer)
+		case core.Disconnect:
+			p.disconnect(n, e)
+		case core.Notify:
+			n.events.emit(e.Notice.Kind, e.Notice.Peer, e.Notice.Text)
+		case core.Persist:
+			p.persist(e.Record)
+		}
+	}
+}
+
+func (p *parts) disconnect(n *Node, e core.Disconnect) {
+	n.events.emit("peer.dropped", e.Peer, e.Reason)
+	p.tasks.Go(func() {
+		if err := p.host.Disconnect(e.Peer); err != nil {
+			n.cfg.Logger.Debug("disconnect", "peer", e.Peer, "err", err)
+		}
+	})
+}
+
+func (p *parts) persist(r core.Record) {
+	switch r := r.(type) {
+	case core.SavedPeer:
+		select {
+		case p.saves <- r:
+		default:
+			p.savesDropped.Add(1)
+		}
+	}
+}
+
+// keepSaving writes records to the store until ctx ends and none is waiting.
+func (p *parts) keepSaving(ctx context.Context, log *slog.Logger) {
+	save := func(r core.SavedPeer) {
+		if err := p.store.SavePeer(r); err != nil {
+			p.storeErr.Store(&err)
+			log.Error("saving a peer failed: a restart may have to rely on bootstrappers", "err", err)
+			return
+		}
+		p.storeErr.Store(nil)
+	}
+	for {
+		select {
+		case r := <-p.saves:
+			save(r)
+		case <-ctx.Done():
+			for len(p.saves) > 0 {
+				save(<-p.saves)
+			}
+			return
+		}
+	}
+}
+
+// bootstrapSet is the current bootstrappers, for the adapters that ask who they
+// are; the dialing machine has its own copy.
+type bootstrapSet struct {
+	mu    sync.RWMutex
+	peers []peer.AddrInfo
+	err   error
+}
+
+// update takes in what was found, which replaces what was known, unless some
+// file or name could not be read: then nobody is forgotten.
+func (b *bootstrapSet) update(found []peer.AddrInfo, err error) []peer.AddrInfo {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err = err; err != nil {
+		for _, old := range b.peers {
+			if !slices.ContainsFunc(found, func(p peer.AddrInfo) bool { return p.ID == old.ID }) {
+				found = append(found, old)
+			}
+		}
+	}
+	b.peers = found
+	return found
+}
+
+func (b *bootstrapSet) list() []peer.AddrInfo {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.peers
+}
+
+func (b *bootstrapSet) has(id peer.ID) bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, p := range b.peers {
+		if p.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *bootstrapSet) lastErr() error {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.err
+}
+
+// rereadEvery is how often bootstrap files and DNS names are read again while
+// the node has no peer; chosen because a container's peer starts within seconds.
+const rereadEvery = time.Second
+
+// keepBootstrapping hands the bootstrappers to the dialing machine and reads
+// them again for as long as nobody is connected.
+func (n *Node) keepBootstrapping(ctx context.Context, p *parts) {
+	for {
+		if p.host.NumPeers() == 0 {
+			peers := n.bootstrap.update(n.cfg.bootstrappers(ctx))
+			p.loop.Post(core.Command{Body: dialing.SetBootstrappers{Peers: peers}})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(rereadEvery):
+		}
+	}
+}

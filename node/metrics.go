@@ -1,0 +1,102 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weftnet/weft/adapters/libp2phost"
+	"github.com/weftnet/weft/adapters/metrics"
+	"github.com/weftnet/weft/protocols/dialing"
+)
+
+// scrapePatience bounds how long a scrape waits for the loop; chosen well under
+// Prometheus' default of 10 s, so that a stuck loop does not hide other metrics.
+const scrapePatience = 2 * time.Second
+
+// nodeStats is what the node itself counts.
+type nodeStats struct {
+	dialing       dialing.Stats
+	queued        int
+	eventsDropped uint64
+	savesDropped  uint64
+	ready         bool
+}
+
+func (n *Node) registerMetrics(p *parts) error {
+	var errs []error
+	for _, c := range []prometheus.Collector{
+		metrics.GossipSub(p.pubsub.Stats),
+		metrics.KadDHT(p.dht.Stats),
+		metrics.Group(p.host.Stats, hostFields...),
+		metrics.Group(func() nodeStats { return n.stats(p) }, nodeFields...),
+	} {
+		errs = append(errs, n.cfg.Registry.Register(c))
+	}
+	return errors.Join(errs...)
+}
+
+func (n *Node) stats(p *parts) nodeStats {
+	s := nodeStats{
+		queued: p.loop.Queued(), eventsDropped: p.loop.Dropped(),
+		savesDropped: p.savesDropped.Load(), ready: n.Ready() == nil,
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+	defer cancel()
+	got := make(chan dialing.Stats, 1) // a late answer must not write to s
+	if p.loop.Call(ctx, func(time.Time) { got <- p.dialing.Stats() }) == nil {
+		s.dialing = <-got
+	}
+	return s
+}
+
+var hostFields = []metrics.Field[libp2phost.Stats]{
+	metrics.Gauge("weft_host_peers", "Connected peers.", func(s libp2phost.Stats) int { return s.Peers }),
+	metrics.Gauge("weft_host_admitted_peers", "Connected peers that pubsub and the DHT see.", func(s libp2phost.Stats) int { return s.Admitted }),
+	metrics.Gauge("weft_host_held_streams", "Inbound streams that wait for their peer's admission.", func(s libp2phost.Stats) int { return s.Held }),
+	metrics.Gauge("weft_host_buffered_bytes", "Memory held by incomplete large messages.", func(s libp2phost.Stats) int { return s.BufferedBytes }),
+	metrics.Gauge("weft_host_queued_events", "Connection events that wait for the protocol loop.", func(s libp2phost.Stats) int { return s.EventsQueued }),
+	metrics.Counters("weft_host_refused_connections_total", "Connections refused, by reason.", []string{"reason"}, func(s libp2phost.Stats, emit metrics.Emit) {
+		for reason, count := range s.Refused {
+			emit(float64(count), reason)
+		}
+	}),
+	metrics.Counters("weft_host_reset_streams_total", "Inbound streams reset, by reason.", []string{"reason"}, func(s libp2phost.Stats, emit metrics.Emit) {
+		emit(float64(s.HeldRefused), "held_too_many")
+		emit(float64(s.HeldExpired), "not_admitted")
+		emit(float64(s.OversizeMessages), "oversize")
+		emit(float64(s.MalformedMessages), "malformed")
+		emit(float64(s.SlowMessages), "slow")
+		emit(float64(s.StarvedMessages), "memory")
+		emit(float64(s.EvictedMessages), "evicted")
+	}),
+	metrics.Counter("weft_host_dials_total", "Dials begun.", func(s libp2phost.Stats) uint64 { return s.DialsStarted }),
+	metrics.Counter("weft_host_failed_dials_total", "Dials that failed.", func(s libp2phost.Stats) uint64 { return s.DialsFailed }),
+}
+
+var nodeFields = []metrics.Field[nodeStats]{
+	metrics.Gauge("weft_ready", "1 when every health check passes, else 0.", func(s nodeStats) int {
+		if s.ready {
+			return 1
+		}
+		return 0
+	}),
+	metrics.Gauge("weft_loop_queued_events", "Events that wait for the protocol loop.", func(s nodeStats) int { return s.queued }),
+	metrics.Counter("weft_loop_dropped_events_total", "Repeatable events dropped because the protocol loop was busy.", func(s nodeStats) uint64 { return s.eventsDropped }),
+	metrics.Counter("weft_store_dropped_records_total", "Records not kept because the disk was behind.", func(s nodeStats) uint64 { return s.savesDropped }),
+	metrics.Gauge("weft_dialing_known_peers", "Peers that the node knows of, connected or not.", func(s nodeStats) int { return s.dialing.Known }),
+	metrics.Gauges("weft_dialing_links", "Links and attempts, by state.", []string{"state"}, func(s nodeStats, emit metrics.Emit) {
+		emit(float64(s.dialing.Dialling), "dialling")
+		emit(float64(s.dialing.Inbound), "inbound")
+		emit(float64(s.dialing.Outbound), "outbound")
+	}),
+	metrics.Gauge("weft_dialing_bootstrappers", "Bootstrappers configured.", func(s nodeStats) int { return s.dialing.Bootstrappers }),
+	metrics.Gauge("weft_dialing_bootstrappers_connected", "Bootstrappers connected.", func(s nodeStats) int { return s.dialing.BootstrapConnected }),
+	metrics.Counter("weft_dialing_dials_total", "Dials begun.", func(s nodeStats) uint64 { return s.dialing.Dials }),
+	metrics.Counter("weft_dialing_failed_total", "Dials that brought no connection.", func(s nodeStats) uint64 { return s.dialing.Failed + s.dialing.Swept }),
+	metrics.Counter("weft_dialing_forgotten_total", "Candidates forgotten after failing too often.", func(s nodeStats) uint64 { return s.dialing.Forgotten }),
+	metrics.Counter("weft_dialing_evicted_total", "Candidates that made room for others.", func(s nodeStats) uint64 { return s.dialing.Evicted }),
+	metrics.Counter("weft_dialing_refused_total", "Candidates for whom there was no room.", func(s nodeStats) uint64 { return s.dialing.Refused }),
+}

@@ -1,0 +1,140 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/weftnet/weft/adapters/libp2phost"
+	"github.com/weftnet/weft/protocols/dialing"
+)
+
+// Peer is a connected peer.
+type Peer = libp2phost.PeerInfo
+
+// KnownPeer is a peer that the node knows of, connected or not, and what it
+// means to do about it.
+type KnownPeer = dialing.PeerState
+
+// Status is what the node is and how it fares.
+type Status struct {
+	ID       peer.ID
+	Network  string
+	Agent    string
+	Started  time.Time
+	Addrs    []multiaddr.Multiaddr // full, with /p2p
+	Peers    int                   // connected
+	Inbound  int                   // of them, who dialled us
+	Known    int                   // known, connected or not
+	DHTPeers int                   // in the Kademlia table
+	Topics   int                   // joined
+	DataDir  string                // empty when nothing is written
+}
+
+// Peers are the connected peers.
+func (n *Node) Peers() []Peer {
+	p, err := n.live()
+	if err != nil {
+		return nil
+	}
+	return p.host.Peers()
+}
+
+// KnownPeers are all peers that the node knows of.
+func (n *Node) KnownPeers(ctx context.Context) ([]KnownPeer, error) {
+	p, err := n.live()
+	if err != nil {
+		return nil, err
+	}
+	var known []KnownPeer
+	err = p.loop.Call(ctx, func(now time.Time) { known = p.dialing.Peers(now) })
+	return known, err
+}
+
+// Status says what the node is and how it fares.
+func (n *Node) Status(ctx context.Context) (Status, error) {
+	p, err := n.live()
+	if err != nil {
+		return Status{}, err
+	}
+	known, err := n.KnownPeers(ctx)
+	s := Status{
+		ID: p.host.ID(), Network: n.cfg.Network, Agent: UserAgent(), Started: p.started,
+		Addrs: n.Addrs(), Peers: p.host.NumPeers(), Known: len(known),
+		DHTPeers: p.dht.Size(), Topics: len(p.pubsub.Topics()),
+	}
+	for _, c := range p.host.Peers() {
+		if c.Inbound {
+			s.Inbound++
+		}
+	}
+	if !n.cfg.ephemeral() {
+		s.DataDir = n.cfg.DataDir
+	}
+	return s, err
+}
+
+// Check is one part of the node's health.
+type Check struct {
+	Name string
+	Err  error // nil when all is well; says what is wrong and what to do
+}
+
+// Health checks the node: that it runs, that it has joined when it was told whom
+// to join, and that what it must keep can be written.
+func (n *Node) Health() []Check {
+	p, err := n.live()
+	if err != nil {
+		return []Check{{"running", err}}
+	}
+	return []Check{
+		{"running", n.drainErr()},
+		{"listening", listenErr(n.Addrs())},
+		{"joined", n.joinErr(p)},
+		{"store", p.saveErr()},
+	}
+}
+
+// Ready is nil when every check of Health passes, else the first failure.
+func (n *Node) Ready() error {
+	for _, c := range n.Health() {
+		if c.Err != nil {
+			return fmt.Errorf("%s: %w", c.Name, c.Err)
+		}
+	}
+	return nil
+}
+
+func (n *Node) drainErr() error {
+	if n.draining.Load() {
+		return fmt.Errorf("shutting down")
+	}
+	return nil
+}
+
+func listenErr(addrs []multiaddr.Multiaddr) error {
+	if len(addrs) == 0 {
+		return fmt.Errorf("no address can be told to others: set the announce addresses, or the scope to all")
+	}
+	return nil
+}
+
+func (n *Node) joinErr(p *parts) error {
+	if len(n.cfg.Bootstrap) == 0 || p.host.NumPeers() > 0 {
+		return nil
+	}
+	if err := n.bootstrap.lastErr(); err != nil {
+		return fmt.Errorf("no peer is connected; still trying: %w", err)
+	}
+	return fmt.Errorf("no peer is connected; %d bootstrappers are being tried: `weft peers --all` says why each failed", len(n.bootstrap.list()))
+}
+
+func (p *parts) saveErr() error {
+	if err := p.storeErr.Load(); err != nil {
+		return *err
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package node
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/weftnet/weft/adapters/gossipsub"
+)
+
+// Message is one message of a topic.
+type Message = gossipsub.Message
+
+// Subscription delivers the messages of a topic. See its Next, Dropped and Close.
+type Subscription = gossipsub.Subscription
+
+// Topic is what the node knows of a topic it has joined.
+type Topic = gossipsub.TopicInfo
+
+// Publish sends data to everybody who has joined the topic. It waits until a
+// peer of that topic is known, or ctx ends; it returns once the message is
+// handed to the network, which is no promise of delivery. The publisher's own
+// subscribers receive it too.
+func (n *Node) Publish(ctx context.Context, topic string, data []byte) error {
+	p, err := n.live()
+	if err != nil {
+		return err
+	}
+	if err := validTopic(topic); err != nil {
+		return fmt.Errorf("%w: %w", ErrArgument, err)
+	}
+	return p.pubsub.Publish(ctx, topic, data)
+}
+
+// Subscribe joins a topic and delivers its messages from now on, the node's own
+// included. Close the subscription when done; the last one leaves the topic,
+// unless it was joined by Join or Config.Topics.
+func (n *Node) Subscribe(topic string) (*Subscription, error) { return n.subscribe(topic, 0) }
+
+// subscribe buffers so many messages for a slow reader; 0 means the default.
+func (n *Node) subscribe(topic string, buffer int) (*Subscription, error) {
+	p, err := n.live()
+	if err != nil {
+		return nil, err
+	}
+	if err := validTopic(topic); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrArgument, err)
+	}
+	if buffer == 0 {
+		return p.pubsub.Subscribe(topic)
+	}
+	return p.pubsub.Subscribe(topic, gossipsub.Buffer(min(buffer, maxBuffer)))
+}
+
+// maxBuffer bounds what a subscriber may ask for; chosen because pubsub bounds
+// the bytes anyway.
+const maxBuffer = 1 << 16
+
+// Join forwards the messages of a topic for others, without a subscriber here.
+func (n *Node) Join(topic string) error {
+	p, err := n.live()
+	if err != nil {
+		return err
+	}
+	if err := validTopic(topic); err != nil {
+		return fmt.Errorf("%w: %w", ErrArgument, err)
+	}
+	return p.pubsub.Join(topic)
+}
+
+// Leave undoes Join.
+func (n *Node) Leave(topic string) error {
+	p, err := n.live()
+	if err != nil {
+		return err
+	}
+	return p.pubsub.Leave(topic)
+}
+
+// Topics are the topics the node has joined, by name.
+func (n *Node) Topics() []Topic {
+	p, err := n.live()
+	if err != nil {
+		return nil
+	}
+	return p.pubsub.Topics()
+}
+
+// topicPeers is how many peers of a joined topic are known.
+func (n *Node) topicPeers(name string) int {
+	for _, t := range n.Topics() {
+		if t.Name == name {
+			return len(t.Peers)
+		}
+	}
+	return 0
+}
