@@ -89,11 +89,11 @@ func TestKeysDependOnEveryBitOfSaltPeerAndTime(t *testing.T) {
 		t.Fatal("two claims share an entry ID")
 	}
 	var salt [SaltSize]byte
-	want := NewKeyer(salt).Key(&base)
+	want := NewKeyer(salt).Key(base)
 	for i := range salt {
 		other := salt
 		other[i] = 1
-		if NewKeyer(other).Key(&base) == want {
+		if NewKeyer(other).Key(base) == want {
 			t.Errorf("byte %d of the salt does not matter", i)
 		}
 	}
