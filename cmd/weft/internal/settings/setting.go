@@ -38,6 +38,16 @@ func (s Setting) read(raw any) (any, error) {
 // Schema is every setting of a program.
 type Schema []Setting
 
+// Only returns the settings with the given keys.
+func (s Schema) Only(keys ...string) (out Schema) {
+	for _, k := range keys {
+		if x, known := s.find(k); known {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
 func (s Schema) find(key string) (Setting, bool) {
 	i := slices.IndexFunc(s, func(x Setting) bool { return x.Key == key })
 	if i < 0 {

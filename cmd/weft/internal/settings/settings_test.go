@@ -172,14 +172,14 @@ func TestServiceLinksAreNotSettings(t *testing.T) {
 	}
 }
 
-func TestSecretsAreMasked(t *testing.T) {
+func TestSecretsAreHidden(t *testing.T) {
 	v, err := load(t, "api_token = 'hunter2'", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	shown := v.All()
 	got := shown[len(shown)-1]
-	if d := cmp.Diff(Shown{"api_token", "********", "weft.toml:1"}, got); d != "" || v.Text("api_token") != "hunter2" {
+	if d := cmp.Diff(Shown{"api_token", hidden, "weft.toml:1"}, got); d != "" || v.Text("api_token") != "hunter2" {
 		t.Error(d)
 	}
 }

@@ -76,15 +76,22 @@ func (v *Values) Get(key string) any { return v.k.Get(key) }
 func (v *Values) Origin(key string) string { return v.origin[key] }
 
 // Shown is a setting as people see it.
-type Shown struct{ Key, Value, Source string }
+type Shown struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Source string `json:"source"`
+}
 
-// All lists the effective settings in the schema's order, secrets masked.
+// hidden stands for a secret that is set.
+const hidden = "(set)"
+
+// All lists the effective settings in the schema's order, secrets hidden.
 func (v *Values) All() []Shown {
 	out := make([]Shown, len(v.schema))
 	for i, s := range v.schema {
 		text := s.Kind.Format(v.k.Get(s.Key))
 		if s.Secret && text != "" {
-			text = "********"
+			text = hidden
 		}
 		out[i] = Shown{s.Key, text, v.origin[s.Key]}
 	}
