@@ -29,6 +29,9 @@ func (d *DHT) FindPeer(ctx context.Context, id peer.ID) (peer.AddrInfo, error) {
 	var info peer.AddrInfo
 	err := d.lookup(ctx, findPeer, func(ctx context.Context) (err error) {
 		info, err = d.dht.FindPeer(ctx, id)
+		if err == nil && len(info.Addrs) == 0 {
+			info, err = d.identified(ctx, id)
+		}
 		if err != nil {
 			return d.explain(err, id.String())
 		}
@@ -41,6 +44,16 @@ func (d *DHT) FindPeer(ctx context.Context, id peer.ID) (peer.AddrInfo, error) {
 		return peer.AddrInfo{}, err
 	}
 	return info, nil
+}
+
+// identified waits for the addresses of a peer that has just connected to us:
+// they come with identify, which precedes every stream of ours.
+func (d *DHT) identified(ctx context.Context, id peer.ID) (peer.AddrInfo, error) {
+	s, err := d.host.NewStream(ctx, id, d.cfg.Protocol())
+	if err != nil {
+		return peer.AddrInfo{}, err
+	}
+	return d.host.Peerstore().PeerInfo(id), s.Close()
 }
 
 // Closest names the peers closest to a key, the closest first: at most BucketSize
