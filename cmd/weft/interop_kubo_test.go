@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-const kuboVersion = "kubo v0.39.0"
+const kuboVersion = "kubo v0.40.1"
 
 // ipfsBinary builds kubo from its module; see testdata/interop/kubo/go.mod.
 var ipfsBinary = sync.OnceValues(func() (string, error) {
@@ -26,6 +26,16 @@ var ipfsBinary = sync.OnceValues(func() (string, error) {
 func TestInteropKubo(t *testing.T) {
 	ipfs := startKubo(t)
 	node := startWeft(t)
+	testKuboDials(t, ipfs, node)
+	testKuboIsDialled(t, ipfs, node)
+	if out, err := ipfs.try(t, "swarm", "connect", node.impostor(t)); err == nil || !strings.Contains(out, "peer id mismatch") {
+		t.Fatalf("ipfs swarm connect under a wrong peer ID: %v, said %q", err, out)
+	}
+	shown(t, "%s refuses weft under a wrong peer ID", kuboVersion)
+}
+
+func testKuboDials(t *testing.T, ipfs *kubo, node *weftNode) {
+	t.Helper()
 	for _, addr := range []string{node.tcp, node.udp} {
 		ipfs.run(t, "swarm", "connect", addr)
 		pongs := strings.Count(ipfs.run(t, "ping", "-n", "3", node.id.String()), "Pong received")
@@ -36,16 +46,26 @@ func TestInteropKubo(t *testing.T) {
 		if !strings.HasPrefix(agent, "weft/") {
 			t.Fatalf("ipfs swarm peers says agent %q, want weft/…", agent)
 		}
-		node.eventually(t, "kubo/", "peers", "-o", "json")
-		node.run(t, "ping", ipfs.id)
 		ipfs.run(t, "swarm", "disconnect", addr)
 		transport, _, _ := strings.Cut(addr, "/p2p/")
-		shown(t, "%s: `ipfs swarm connect` and `ipfs ping` reach weft at %s; identify says %s; `weft ping` answers", kuboVersion, transport, agent)
+		shown(t, "%s: `ipfs swarm connect` and `ipfs ping` reach weft at %s; identify says %s", kuboVersion, transport, agent)
 	}
-	if out, err := ipfs.try(t, "swarm", "connect", node.impostor(t)); err == nil || !strings.Contains(out, "peer id mismatch") {
-		t.Fatalf("ipfs swarm connect under a wrong peer ID: %v, said %q", err, out)
+}
+
+func testKuboIsDialled(t *testing.T, ipfs *kubo, node *weftNode) {
+	t.Helper()
+	addrs := strings.Fields(ipfs.run(t, "id", "-f", "<addrs>"))
+	if len(addrs) != 2 {
+		t.Fatalf("kubo listens at %v, want one TCP and one QUIC address", addrs)
 	}
-	shown(t, "%s refuses weft under a wrong peer ID", kuboVersion)
+	for _, addr := range addrs {
+		node.run(t, "connect", addr)
+		node.eventually(t, "kubo/", "peers", "-o", "json")
+		node.run(t, "ping", ipfs.id)
+		node.run(t, "disconnect", ipfs.id)
+		transport, _, _ := strings.Cut(addr, "/p2p/")
+		shown(t, "`weft connect` and `weft ping` reach %s at %s", kuboVersion, transport)
+	}
 }
 
 // kubo is a running ipfs daemon and its repository.
@@ -89,8 +109,8 @@ func (k *kubo) daemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var log syncBuffer
-	cmd.Stderr = &log
+	log := new(syncBuffer)
+	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -103,23 +123,23 @@ func (k *kubo) daemon(t *testing.T) {
 			}
 		}
 	}()
-	t.Cleanup(func() { stopKubo(t, cmd, ended) })
+	t.Cleanup(func() { stopKubo(t, cmd, ended, log) })
 	select {
 	case <-ready:
 	case <-ended:
-		t.Fatalf("ipfs daemon ended:\n%s", &log)
+		t.Fatalf("ipfs daemon ended:\n%s", log)
 	case <-time.After(stepTimeout):
-		t.Fatalf("ipfs daemon not ready within %v:\n%s", stepTimeout, &log)
+		t.Fatalf("ipfs daemon not ready within %v:\n%s", stepTimeout, log)
 	}
 }
 
-func stopKubo(t *testing.T, cmd *exec.Cmd, ended <-chan struct{}) {
+func stopKubo(t *testing.T, cmd *exec.Cmd, ended <-chan struct{}, log *syncBuffer) {
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	kill := time.AfterFunc(stepTimeout, func() { _ = cmd.Process.Kill() })
 	defer kill.Stop()
 	<-ended
 	if err := cmd.Wait(); err != nil {
-		t.Logf("ipfs daemon: %v", err)
+		t.Errorf("ipfs daemon: %v:\n%s", err, log)
 	}
 }
 
