@@ -43,6 +43,7 @@ func TestEventsOfAPeerAlternateWhateverTheReceiverDoes(t *testing.T) {
 	const rounds = 30
 	for range rounds {
 		mustConnect(t, a, b.info())
+		eventually(t, "the listener knows", func() bool { return b.NumPeers() == 1 })
 		if err := a.Disconnect(b.ID()); err != nil {
 			t.Fatal(err)
 		}

@@ -98,7 +98,7 @@ func (b *overlayBus) handle(ctx context.Context, ev any) {
 	switch ev := ev.(type) {
 	case event.EvtPeerIdentificationCompleted:
 		if b.isVisible(ev.Peer) {
-			b.send(ctx, ev)
+			b.identified(ctx, ev)
 		} else if b.book.connected(ev.Peer) { // its end, if it comes now, is still in the queue
 			b.withheld[ev.Peer] = ev
 		}
@@ -118,16 +118,20 @@ func (b *overlayBus) isVisible(p peer.ID) bool {
 	return ok
 }
 
-// show replays what was withheld. Updates of the protocols are in the peerstore.
+// show replays what was withheld.
 func (b *overlayBus) show(ctx context.Context, p peer.ID) {
 	b.visible[p] = struct{}{}
 	b.send(ctx, event.EvtPeerConnectednessChanged{Peer: p, Connectedness: network.Connected})
-	ev, ok := b.withheld[p]
-	if !ok {
-		return
+	if ev, ok := b.withheld[p]; ok {
+		delete(b.withheld, p)
+		b.identified(ctx, ev)
 	}
-	delete(b.withheld, p)
-	if now, err := b.peers.GetProtocols(p); err == nil {
+}
+
+// identified sends the event with the protocols of now, so that updates which
+// were not shown are not lost.
+func (b *overlayBus) identified(ctx context.Context, ev event.EvtPeerIdentificationCompleted) {
+	if now, err := b.peers.GetProtocols(ev.Peer); err == nil {
 		ev.Protocols = now
 	}
 	b.send(ctx, ev)
