@@ -187,6 +187,7 @@ func TestPingFindAndClosest(t *testing.T) {
 	awaitPeer(t, b, a.ID())
 	awaitPeer(t, c, a.ID())
 	awaitTable(t, a, 2)
+	awaitTable(t, b, 1)
 	if rtt, err := b.Ping(soon(t), a.ID()); err != nil || rtt <= 0 {
 		t.Errorf("ping = %v, %v", rtt, err)
 	}
