@@ -105,6 +105,7 @@ func nodeSchema() (s settings.Schema) {
 // laid to it.
 func (x nodeSetting) alone(v any) error {
 	cfg := node.DefaultConfig()
+	cfg.API = defaultAPI // metrics need a server
 	x.apply(&cfg, v)
 	return bare(cfg.Validate())
 }
