@@ -3,6 +3,7 @@ package peerlist
 import (
 	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/frame"
 )
 
 // Action is something that an Exchange wants done, in the order of appending.
@@ -11,7 +12,7 @@ type Action interface{ action() }
 // Send sends a message of this protocol to a member.
 type Send struct {
 	Peer    core.PeerID
-	Type    byte
+	Type    frame.Type
 	Payload []byte
 }
 

@@ -42,8 +42,9 @@
 //
 // # Bytes
 //
-// All three are protobuf; unknown fields are skipped, the last of a repeated
-// single field counts.
+// All three are protobuf; unknown fields are skipped, and only claims may stand
+// more than once. The frame type is 1 for GetPeerList and 2 for PeerList, on
+// streams of the protocol /weft/peerlist/1.0.0.
 //
 //	Query        1 hashes  varint 1..16
 //	             2 filter  bytes  1..131,072; bit i is bit i%8 of byte i/8

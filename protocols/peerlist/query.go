@@ -5,12 +5,13 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/weftnet/weft/protocols/frame"
 )
 
 // What makes a peer's question unusable. Each is wrapped by an error that says
 // what arrived and what is allowed.
 var (
-	ErrMalformed  = errors.New("malformed peer-list message")
 	ErrHashes     = errors.New("bad number of hashes in the filter")
 	ErrFilterSize = errors.New("bad filter size")
 	ErrSaltSize   = errors.New("bad salt size")
@@ -49,21 +50,22 @@ func (q Query) Append(b []byte) []byte {
 	return protowire.AppendBytes(b, q.salt[:])
 }
 
-// ParseQuery decodes a peer's query and refuses what no honest node sends. The
-// query refers to msg, which must not change afterwards.
+// ParseQuery decodes a peer's query and refuses what no honest node sends: with
+// frame.ErrFields or one of the errors above. The query refers to msg, which must not change afterwards.
 func ParseQuery(msg []byte) (Query, error) {
 	var hashes uint64
 	var filter, salt []byte
-	err := eachField(msg, func(field protowire.Number, raw []byte, n uint64) error {
-		switch field {
+	var once frame.Once
+	err := frame.EachField(msg, func(f frame.Field) error {
+		switch f.Number {
 		case queryHashes:
-			hashes = n
+			hashes = f.Varint
 		case queryFilter:
-			filter = raw
+			filter = f.Bytes
 		case querySalt:
-			salt = raw
+			salt = f.Bytes
 		}
-		return nil
+		return once.Take(f.Number)
 	})
 	if err != nil {
 		return Query{}, err

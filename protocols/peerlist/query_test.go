@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/weftnet/weft/protocols/frame"
 )
 
 // encode builds a query field by field, also impossible ones.
@@ -41,9 +43,10 @@ func TestQueryBounds(t *testing.T) {
 		{"31 bytes of salt", encode(10, zeros, make([]byte, 31)), ErrSaltSize},
 		{"no salt", encode(10, zeros, nil), ErrSaltSize},
 		{"nothing", nil, ErrHashes},
-		{"cut short", encode(10, zeros, salt)[:100], ErrMalformed},
-		{"a length beyond the message", []byte{0x12, 0xff, 0xff, 0xff, 0xff, 0x0f}, ErrMalformed},
-		{"field number zero", []byte{0x00, 0x01}, ErrMalformed},
+		{"cut short", encode(10, zeros, salt)[:100], frame.ErrFields},
+		{"a length beyond the message", []byte{0x12, 0xff, 0xff, 0xff, 0xff, 0x0f}, frame.ErrFields},
+		{"a salt twice", append(encode(10, zeros, salt), encode(10, zeros, salt)[235:]...), frame.ErrFields},
+		{"field number zero", []byte{0x00, 0x01}, frame.ErrFields},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if _, err := ParseQuery(tc.msg); !errors.Is(err, tc.want) {
@@ -86,7 +89,7 @@ func TestPeerListBounds(t *testing.T) {
 		{"one too many", claims(MaxAnswer+1, 1), ErrOversized},
 		{"one too large", claims(1, MaxEnvelopeBytes+1), ErrOversized},
 		{"an empty claim", claims(1, 0), ErrOversized},
-		{"cut short", claims(2, 10)[:20], ErrMalformed},
+		{"cut short", claims(2, 10)[:20], frame.ErrFields},
 		{"an unknown field is skipped", append(claims(1, 1), 0x7a, 1, 0), nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

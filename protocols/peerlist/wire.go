@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/weftnet/weft/protocols/claim"
+	"github.com/weftnet/weft/protocols/frame"
 )
 
 // Protocol is the libp2p protocol ID of the stream that carries both messages.
@@ -14,8 +15,8 @@ const Protocol = "/weft/peerlist/1.0.0"
 
 // Message types, in the first byte of the frame header.
 const (
-	TypeGetPeerList byte = 0x10
-	TypePeerList    byte = 0x11
+	TypeGetPeerList frame.Type = 1
+	TypePeerList    frame.Type = 2
 )
 
 const (
@@ -73,14 +74,15 @@ func appendID(b []byte, id uint64) []byte {
 func ParseGetPeerList(msg []byte) (GetPeerList, error) {
 	var m GetPeerList
 	var query []byte
-	err := eachField(msg, func(field protowire.Number, raw []byte, n uint64) error {
-		switch field {
+	var once frame.Once
+	err := frame.EachField(msg, func(f frame.Field) error {
+		switch f.Number {
 		case messageID:
-			m.ID = n
+			m.ID = f.Varint
 		case messageQuery:
-			query = raw
+			query = f.Bytes
 		}
-		return nil
+		return once.Take(f.Number)
 	})
 	if err != nil {
 		return GetPeerList{}, err
@@ -93,14 +95,15 @@ func ParseGetPeerList(msg []byte) (GetPeerList, error) {
 // claims beyond the limits.
 func ParsePeerList(msg []byte) (PeerList, error) {
 	var m PeerList
-	err := eachField(msg, func(field protowire.Number, raw []byte, n uint64) error {
-		switch field {
-		case messageID:
-			m.ID = n
-		case messageClaim:
-			return m.add(raw)
+	var once frame.Once
+	err := frame.EachField(msg, func(f frame.Field) error {
+		if f.Number == messageClaim {
+			return m.add(f.Bytes)
 		}
-		return nil
+		if f.Number == messageID {
+			m.ID = f.Varint
+		}
+		return once.Take(f.Number)
 	})
 	if err != nil {
 		return PeerList{}, err
