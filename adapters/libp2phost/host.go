@@ -36,6 +36,7 @@ type Host struct {
 	refused  *refusals
 	notifier *notifier
 	dialer   *dialer
+	traffic  traffic
 	mdns     mdns.Service // nil: off
 
 	cancel context.CancelFunc
@@ -108,6 +109,7 @@ func (h *Host) openBase() error {
 		libp2p.DisableRelay(),
 		libp2p.ForceReachabilityPublic(), // AutoNAT v1 stays off: v2 tells each address apart
 	}
+	opts = append(opts, libp2p.BandwidthReporter(&h.traffic))
 	opts = append(opts, h.optional()...)
 	if h.base, err = libp2p.New(opts...); err != nil {
 		return errors.Join(fmt.Errorf("starting libp2p: %w", err), limits.Close())

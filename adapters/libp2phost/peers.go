@@ -19,6 +19,7 @@ type PeerInfo struct {
 	Latency   time.Duration // smoothed over pings and queries; 0: not measured
 	Agent     string        // as it calls itself; "" before identify
 	Protocols []protocol.ID
+	Conns     int
 	Streams   int // on all connections
 	Since     time.Time
 	Admitted  bool
@@ -50,7 +51,7 @@ func (h *Host) describe(pl place) PeerInfo {
 	info := PeerInfo{
 		ID: p, Addr: first.RemoteMultiaddr(), Inbound: first.Stat().Direction == network.DirInbound,
 		Latency: store.LatencyEWMA(p), Since: first.Stat().Opened,
-		Admitted: pl.admitted, Reserved: pl.reserved,
+		Admitted: pl.admitted, Reserved: pl.reserved, Conns: len(pl.conns),
 	}
 	info.Transport, info.Security = linkNames(first)
 	info.Protocols, _ = store.GetProtocols(p) // fails only for malformed IDs
@@ -106,6 +107,8 @@ type Stats struct {
 	EvictedMessages   uint64 // inbound streams reset: stalled while others waited for memory
 	BufferedBytes     int    // held by incomplete large messages now
 
+	ReceivedBytes, SentBytes uint64 // on all streams
+
 	DialsStarted uint64
 	DialsFailed  uint64
 	EventsQueued int // events that wait to be posted
@@ -120,6 +123,7 @@ func (h *Host) Stats() Stats {
 	s.OversizeMessages, s.MalformedMessages = m.oversize.Load(), m.malformed.Load()
 	s.SlowMessages, s.StarvedMessages = m.slow.Load(), m.starved.Load()
 	s.BufferedBytes, s.EvictedMessages = m.budget.use()
+	s.ReceivedBytes, s.SentBytes = h.traffic.received.Load(), h.traffic.sent.Load()
 	s.DialsStarted, s.DialsFailed = h.dialer.started.Load(), h.dialer.failed.Load()
 	return s
 }
