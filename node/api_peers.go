@@ -112,7 +112,7 @@ func connectedPeer(p *weftv1.Peer, c Peer) {
 	p.State, p.Address, p.Direction = stateConnected, c.Addr.String(), direction(c.Inbound)
 	p.Agent, p.Protocols, p.Streams = c.Agent, sortedTexts(c.Protocols), uint32(c.Streams)
 	p.Since, p.Transport, p.Security = timestamp(c.Since), c.Transport, c.Security
-	p.Admitted = c.Admitted
+	p.Admitted, p.Connections = c.Admitted, uint32(c.Conns)
 	p.Reason, p.RetryAt, p.Failures = "", nil, 0
 	if c.Latency > 0 {
 		p.Latency = durationpb.New(c.Latency)

@@ -72,6 +72,8 @@ var hostFields = []metrics.Field[libp2phost.Stats]{
 		emit(float64(s.StarvedMessages), "memory")
 		emit(float64(s.EvictedMessages), "evicted")
 	}),
+	metrics.Counter("weft_host_received_bytes_total", "Bytes received on all streams.", func(s libp2phost.Stats) uint64 { return s.ReceivedBytes }),
+	metrics.Counter("weft_host_sent_bytes_total", "Bytes sent on all streams.", func(s libp2phost.Stats) uint64 { return s.SentBytes }),
 	metrics.Counter("weft_host_dials_total", "Dials begun.", func(s libp2phost.Stats) uint64 { return s.DialsStarted }),
 	metrics.Counter("weft_host_failed_dials_total", "Dials that failed.", func(s libp2phost.Stats) uint64 { return s.DialsFailed }),
 }

@@ -32,6 +32,8 @@ type Status struct {
 	DHTPeers int                   // in the Kademlia table
 	Topics   int                   // joined
 	DataDir  string                // empty when nothing is written
+
+	ReceivedBytes, SentBytes uint64 // on all streams, since the start
 }
 
 // Peers are the connected peers.
@@ -66,6 +68,8 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 		Addrs: n.Addrs(), Peers: p.host.NumPeers(), Known: len(known),
 		DHTPeers: p.dht.Size(), Topics: len(p.pubsub.Topics()),
 	}
+	host := p.host.Stats()
+	s.ReceivedBytes, s.SentBytes = host.ReceivedBytes, host.SentBytes
 	for _, c := range p.host.Peers() {
 		if c.Inbound {
 			s.Inbound++
