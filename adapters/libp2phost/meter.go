@@ -50,7 +50,8 @@ type meter struct {
 	deadline   time.Time
 	armed      bool // the stream has our deadline
 	collected  [][]byte
-	shownFirst int // bytes of collected[0] already shown
+	shownFirst int   // bytes of collected[0] already shown
+	failed     error // why the stream was ended: pubsub asks twice
 
 	mu    sync.Mutex
 	claim *claim // of the message being collected or shown; ended by Reset too
@@ -64,6 +65,9 @@ func newMeter(s network.Stream, limit int, shared *metering) *meter {
 func (m *meter) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
+	}
+	if m.failed != nil {
+		return 0, m.failed
 	}
 	if m.left == 0 {
 		if err := m.begin(); err != nil {
@@ -226,6 +230,7 @@ func (m *meter) fail(err error) error {
 	if errors.Is(err, io.EOF) {
 		return err
 	}
+	m.failed = err
 	m.count(err)
 	_ = m.Reset()
 	return err
