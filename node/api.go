@@ -98,7 +98,7 @@ func (a api) Status(ctx context.Context, _ *weftv1.StatusRequest) (*weftv1.Statu
 		MaxPeers: uint32(cfg.MaxPeers), KnownPeers: uint32(s.Known), DhtPeers: uint32(s.DHTPeers), Topics: uint32(s.Topics),
 		DataDir: s.DataDir, Ephemeral: cfg.ephemeral(), Scope: cfg.Scope, Api: a.n.APIAddr(), Metrics: cfg.MetricsAddr,
 		Bootstrappers: uint32(len(a.n.bootstrap.list())),
-		LastEvent:     a.n.events.last(),
+		ReceivedBytes: s.ReceivedBytes, SentBytes: s.SentBytes, LastEvent: a.n.events.last(),
 	}
 	for _, c := range a.n.Health() {
 		if c.Err != nil {
