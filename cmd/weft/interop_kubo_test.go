@@ -59,12 +59,13 @@ func testKuboIsDialled(t *testing.T, ipfs *kubo, node *weftNode) {
 		t.Fatalf("kubo listens at %v, want one TCP and one QUIC address", addrs)
 	}
 	for _, addr := range addrs {
+		node.mustRefuse(t, addr)
 		node.run(t, "connect", addr)
 		node.eventually(t, "kubo/", "peers", "-o", "json")
-		node.run(t, "ping", ipfs.id)
+		node.run(t, "ping", "--count", "1", ipfs.id)
 		node.run(t, "disconnect", ipfs.id)
 		transport, _, _ := strings.Cut(addr, "/p2p/")
-		shown(t, "`weft connect` and `weft ping` reach %s at %s", kuboVersion, transport)
+		shown(t, "`weft connect` reaches %s at %s, refuses it under a wrong peer ID; `weft ping` answers", kuboVersion, transport)
 	}
 }
 

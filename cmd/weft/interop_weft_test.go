@@ -190,6 +190,17 @@ func (n *weftNode) eventually(t *testing.T, word string, args ...string) {
 // impostor is the node's TCP address with the peer ID of somebody else.
 func (n *weftNode) impostor(t *testing.T) string { return withStranger(t, n.tcp) }
 
+// mustRefuse wants `weft connect` to fail at the peer's address under a wrong
+// peer ID, and to name who really answers there.
+func (n *weftNode) mustRefuse(t *testing.T, addr string) {
+	t.Helper()
+	_, id, _ := strings.Cut(addr, "/p2p/")
+	out, err := n.try(t, "connect", withStranger(t, addr))
+	if err == nil || !strings.Contains(err.Error(), id) {
+		t.Fatalf("weft connect under a wrong peer ID: %v, printed %q, want an error that names %s", err, out, id)
+	}
+}
+
 func withStranger(t *testing.T, addr string) string {
 	t.Helper()
 	_, key, err := crypto.GenerateEd25519Key(rand.Reader)
