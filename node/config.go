@@ -13,6 +13,7 @@ import (
 
 	"github.com/weftnet/weft/adapters/gossipsub"
 	"github.com/weftnet/weft/adapters/libp2phost"
+	"github.com/weftnet/weft/adapters/metrics"
 )
 
 // ErrConfig is wrapped by every error of Config.Validate.
@@ -129,7 +130,7 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Registry == nil {
-		c.Registry = prometheus.NewRegistry()
+		c.Registry = metrics.New(version())
 	}
 	return c
 }
