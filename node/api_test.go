@@ -26,6 +26,7 @@ func client(t testing.TB, n *node.Node) *admin.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(c.Close)
 	return c
 }
 
