@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -77,13 +76,13 @@ func (p *PubSub) letGo(t *topic) {
 
 // waitReady waits until a message would reach somebody.
 func (p *PubSub) waitReady(ctx context.Context, t *topic) error {
-	if t.meshed.Load() && p.trace.meshSize(t.name) > 0 {
+	if t.meshed.Load() && p.trace.meshReady(t.name) {
 		return nil
 	}
 	start, grace := time.Now(), (<-chan time.Time)(nil)
 	for {
 		changed := p.trace.changed() // before asking, so that no change is lost
-		peers := p.ps.ListPeers(t.name)
+		peers := slices.DeleteFunc(p.ps.ListPeers(t.name), func(id peer.ID) bool { return !p.trace.open(id) })
 		if p.reaches(t, peers) {
 			return nil
 		}
@@ -110,7 +109,7 @@ func (p *PubSub) reaches(t *topic, peers []peer.ID) bool {
 	if !t.meshed.Load() {
 		return len(peers) > 0
 	}
-	return p.trace.meshSize(t.name) > 0 || slices.ContainsFunc(peers, p.trace.floods)
+	return p.trace.meshReady(t.name) || slices.ContainsFunc(peers, p.trace.floods)
 }
 
 // noPeers explains why nobody could be reached.
@@ -123,9 +122,4 @@ func (p *PubSub) noPeers(ctx context.Context, t *topic, topicPeers int, waited t
 		why = "not connected to any pubsub peer: connect to one first"
 	}
 	return fmt.Errorf("%w: topic %q, waited %s, %s: %w", ErrNoPeers, t.name, waited.Round(time.Millisecond), why, ctx.Err())
-}
-
-// floodsubOnly says whether a protocol has no mesh.
-func floodsubOnly(proto protocolID) bool {
-	return !pubsub.GossipSubDefaultFeatures(pubsub.GossipSubFeatureMesh, proto)
 }

@@ -93,3 +93,23 @@ func TestABlockingSubscriberHoldsTheLocalPublisher(t *testing.T) {
 		t.Errorf("publish: %v, dropped %d", err, slow.Dropped())
 	}
 }
+
+// A peer's announcement can arrive before our own stream to it is open. Pubsub
+// drops what is published in between.
+func TestNothingIsLostRightAfterConnecting(t *testing.T) {
+	for range 50 {
+		a, b := newNode(t), newNode(t)
+		sb := subscribe(t, b, "news")
+		if err := a.Join("news"); err != nil {
+			t.Fatal(err)
+		}
+		connect(t, a.host, b.host)
+		publish(t, a, "news", "at once")
+		wantMessage(t, sb, "at once")
+		if n := a.Stats().RPCsDropped; n != 0 {
+			t.Fatalf("%d dropped", n)
+		}
+		a.host.Close()
+		b.host.Close()
+	}
+}

@@ -80,11 +80,34 @@ func (t *trace) peerCount() int {
 	return len(t.peers)
 }
 
+// open says whether we have a stream to a peer. Before it is open, pubsub takes
+// the peer for one that speaks floodsub, and may drop what it sends.
+func (t *trace) open(p peer.ID) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	_, open := t.peers[p]
+	return open
+}
+
+// floods says whether a peer speaks floodsub only, so that it is in no mesh.
 func (t *trace) floods(p peer.ID) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	proto, known := t.peers[p]
-	return known && floodsubOnly(proto)
+	proto, open := t.peers[p]
+	return open && !pubsub.GossipSubDefaultFeatures(pubsub.GossipSubFeatureMesh, proto)
+}
+
+// meshReady says whether a message sent now goes to a mesh peer at once. A peer
+// can be in the mesh before our stream to it is open: it has grafted us.
+func (t *trace) meshReady(topic string) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for p := range t.mesh[topic] {
+		if _, open := t.peers[p]; open {
+			return true
+		}
+	}
+	return false
 }
 
 // changed returns a channel that is closed at the next change of what Publish
