@@ -154,7 +154,7 @@ func (a *app) liveTable(ctx context.Context, net *devnet.Net) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return a.print("") // leaves the cursor below the table
 		case <-tick.C:
 		}
 	}

@@ -52,7 +52,6 @@ func (a *app) doctorCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context()) },
 	}
 	runSettings().Flags(c.Flags())
-	c.MarkFlagsMutuallyExclusive("data-dir", "ephemeral")
 	return c
 }
 

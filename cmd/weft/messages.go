@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,7 +20,9 @@ func (a *app) topicsCommand() *cobra.Command {
 		Use:   "topics",
 		Short: "List the topics that the node takes part in",
 		Args:  takes(0, 0, ""),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.call(cmd, func(ctx context.Context, c *client) error { return c.topics(ctx) }) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.call(cmd, func(ctx context.Context, c *client) error { return c.topics(ctx) })
+		},
 	}
 }
 
@@ -100,8 +101,6 @@ func (a *app) payload(args []string, file string) ([]byte, error) {
 	return []byte(args[0]), nil
 }
 
-var errTooLarge = errors.New("the message is too large")
-
 // readMessage reads no more than could ever be published.
 func readMessage(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, node.MaxMessageLimit+1))
@@ -109,7 +108,7 @@ func readMessage(r io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("the message cannot be read: %w", err)
 	}
 	if len(data) > node.MaxMessageLimit {
-		return nil, fmt.Errorf("%w: it has more than %s, the most that any node takes; split it", errTooLarge, volume(node.MaxMessageLimit))
+		return nil, usagef("the message has more than %s, the most that any node takes; split it", volume(node.MaxMessageLimit))
 	}
 	return data, nil
 }

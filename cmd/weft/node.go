@@ -66,7 +66,9 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Tell how the node fares",
 		Args:  takes(0, 0, ""),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.call(cmd, func(ctx context.Context, c *client) error { return c.status(ctx) }) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.call(cmd, func(ctx context.Context, c *client) error { return c.status(ctx) })
+		},
 	}
 }
 
@@ -105,7 +107,9 @@ func (a *app) healthCommand() *cobra.Command {
 		Short: "Check the node's health",
 		Long:  "Check the node's health. Exits 0 when it is healthy, 5 when it is not, 3 when no daemon answers.",
 		Args:  takes(0, 0, ""),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.call(cmd, func(ctx context.Context, c *client) error { return c.health(ctx) }) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.call(cmd, func(ctx context.Context, c *client) error { return c.health(ctx) })
+		},
 	}
 }
 
@@ -117,7 +121,7 @@ func (c *client) health(ctx context.Context) error {
 	err = c.show(m, func() error {
 		var rows [][]string
 		for _, x := range m.GetChecks() {
-			rows = append(rows, []string{x.GetName(), verdict(x.GetOk()), x.GetReason()})
+			rows = append(rows, []string{x.GetName(), verdict(x.GetOk()), dash(x.GetReason())})
 		}
 		return c.table("CHECK STATE REASON", rows)
 	})

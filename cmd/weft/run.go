@@ -31,7 +31,6 @@ func (a *app) runCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 	}
 	runSettings().Flags(c.Flags())
-	c.MarkFlagsMutuallyExclusive("data-dir", "ephemeral")
 	return c
 }
 

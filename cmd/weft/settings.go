@@ -120,7 +120,7 @@ func bare(err error) error {
 	if field, rest, found := strings.Cut(text, ": "); found && !strings.ContainsAny(field, "/\"") {
 		text = rest
 		if _, value, given := strings.Cut(field, " = "); given {
-			text = fmt.Sprintf("%s cannot be: %s", value, rest)
+			text = fmt.Sprintf("%s will not do: %s", value, rest)
 		}
 	}
 	return fmt.Errorf("%s", text)
@@ -155,6 +155,9 @@ func stateDir() string {
 // nodeConfig turns the settings into the configuration of a daemon's node.
 func (a *app) nodeConfig() (node.Config, error) {
 	cfg, err := a.bareConfig()
+	if cfg.Ephemeral && a.values.IsFlag("ephemeral") && a.values.IsFlag("data_dir") {
+		return cfg, usagef("--ephemeral keeps nothing, so it has no --data-dir; choose one of them")
+	}
 	if err == nil && cfg.DataDir == "" && !cfg.Ephemeral {
 		return cfg, usagef("there is no home directory to keep the node's identity in; set --data-dir, or --ephemeral to keep nothing")
 	}
@@ -168,6 +171,10 @@ func (a *app) bareConfig() (node.Config, error) {
 		x.apply(&cfg, a.values.Get(x.Key))
 	}
 	cfg.MaxPeers = a.values.Count("max_peers")
+	if cfg.TargetDegree > cfg.MaxPeers {
+		return cfg, usagef("target_degree (%s) is %d, but max_peers (%s) is %d; raise the one or lower the other",
+			a.values.Origin("target_degree"), cfg.TargetDegree, a.values.Origin("max_peers"), cfg.MaxPeers)
+	}
 	if api := a.values.Text("api"); api != apiOff {
 		cfg.API = api
 	}

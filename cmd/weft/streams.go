@@ -43,7 +43,7 @@ func (a *app) watch(cmd *cobra.Command, f streamFlags, run func(context.Context,
 	case errors.Is(err, errInterrupted) && f.count == 0:
 		return nil // that is how an endless stream ends
 	case err != nil && errors.Is(context.Cause(ctx), errTimedOut):
-		return fmt.Errorf("%w: %s have passed; see that somebody publishes, or raise --timeout", errTimedOut, f.timeout)
+		return fmt.Errorf("%w: %s have passed; raise --timeout to wait longer", errTimedOut, f.timeout)
 	}
 	return err
 }

@@ -81,7 +81,7 @@ func Table(w io.Writer, rows []Row, lines int) error {
 		fmt.Fprintf(t, "…\tand %d more\t\t\t\t\t\n", hidden)
 	}
 	sum := total(rows)
-	fmt.Fprintf(t, "all\t\t\t%d\t\t%.1f\t%d\n", sum.Peers, sum.Rate, sum.Messages)
+	fmt.Fprintf(t, "all\t\t\tmean %.1f\t\t%.1f\t%d\n", float64(sum.Peers)/float64(len(rows)), sum.Rate, sum.Messages)
 	return t.Flush()
 }
 

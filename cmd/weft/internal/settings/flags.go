@@ -26,7 +26,7 @@ type flagValue struct {
 
 func (f *flagValue) Set(arg string) error {
 	if _, err := f.setting.Kind.parse(arg); err != nil {
-		return &Error{f.setting.Key, "flag --" + f.setting.Flag(), err.Error()}
+		return &Error{f.setting.Key, flagOrigin + f.setting.Flag(), err.Error()}
 	}
 	if f.setting.Kind != List {
 		f.given = nil

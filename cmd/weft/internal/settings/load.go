@@ -19,7 +19,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
-const envPrefix = "WEFT_"
+const (
+	envPrefix  = "WEFT_"
+	flagOrigin = "flag --"
+)
 
 // FileKey is the setting that names the TOML file; the file cannot hold it.
 const FileKey = "config"
@@ -62,7 +65,7 @@ func flagLayer() *layer {
 	return &layer{
 		k:      koanf.New(delim),
 		spell:  func(key string) string { return key },
-		origin: func(key string) string { return "flag --" + Setting{Key: key}.Flag() },
+		origin: func(key string) string { return flagOrigin + Setting{Key: key}.Flag() },
 	}
 }
 

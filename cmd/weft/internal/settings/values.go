@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/knadh/koanf/v2"
@@ -74,6 +75,9 @@ func (v *Values) Get(key string) any { return v.k.Get(key) }
 // Origin says where a setting's value comes from: "default", "FILE:LINE",
 // "environment" or "flag --NAME".
 func (v *Values) Origin(key string) string { return v.origin[key] }
+
+// IsFlag tells whether a setting was given on the command line.
+func (v *Values) IsFlag(key string) bool { return strings.HasPrefix(v.origin[key], flagOrigin) }
 
 // Shown is a setting as people see it.
 type Shown struct {
