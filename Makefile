@@ -32,7 +32,7 @@ help: ## list the targets
 
 .PHONY: run
 run: build ## run a node with its data in ./data; it prints its address for others to join
-	bin/weft run --data-dir data $(ARGS)
+	bin/weft run --data-dir data --addr-file data/addr $(ARGS)
 
 .PHONY: build
 build: ## build bin/weft
@@ -70,7 +70,7 @@ test-docker: ## run the image and the cluster in Docker; needs docker, docker-co
 
 .PHONY: test-interop
 test-interop: ## talk with js-libp2p, plain go-libp2p and kubo; needs node and npm
-	go test -tags interop -count=1 -timeout 30m ./cmd/weft/...
+	go test -tags interop -count=1 -v -run Interop -timeout 30m ./cmd/weft
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME
