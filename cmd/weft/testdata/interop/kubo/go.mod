@@ -2,7 +2,7 @@
 //
 //	go build -o ipfs github.com/ipfs/kubo/cmd/ipfs
 //
-// v0.40.1 is the first release for Go 1.26: v0.39.0 asks for a swiss map that
+// v0.40.1 is the earliest release we found that works with Go 1.26: v0.39.0 asks for a swiss map that
 // does not compile with it and for a quic-go that panics when it is dialled.
 module weft-interop-kubo
 
