@@ -73,7 +73,7 @@ func TestAFailedDialSaysWhy(t *testing.T) {
 		"another peer answers on TCP":  {stranger, b.on("tcp").Addrs, []string{"another peer answers", b.ID().String()}},
 		"another peer answers on QUIC": {stranger, b.on("quic-v1").Addrs, []string{"another peer answers", b.ID().String()}},
 		"nobody listens":               {testID(t), []ma.Multiaddr{closedAddr(t)}, []string{"connection refused"}},
-		"nobody answers":               {testID(t), []ma.Multiaddr{silentAddr(t)}, []string{"no answer within 700ms"}},
+		"nobody answers":               {testID(t), []ma.Multiaddr{silentAddr(t)}, []string{"no answer"}},
 		"no address":                   {testID(t), nil, []string{"no address of it is known"}},
 		"unknown transport":            {testID(t), []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/udp/1")}, []string{"/ip4/127.0.0.1/udp/1", "no transport"}},
 		"address of another peer":      {testID(t), []ma.Multiaddr{withID}, []string{"names another peer"}},

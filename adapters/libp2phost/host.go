@@ -79,6 +79,7 @@ func (h *Host) start(ctx context.Context) error {
 	h.base.Network().Notify(h.notifier)
 	h.tasks.Go(func() { h.notifier.run(h.cfg.Post) })
 	h.tasks.Go(func() { h.overlay.bus.run(ctx) })
+	h.tasks.Go(func() { h.overlay.metering.watch(ctx) })
 	h.tasks.Go(func() { h.dialer.run(ctx) })
 	if err := listenAll(h.base.Network(), h.cfg.Listen, h.log); err != nil {
 		return err
@@ -137,10 +138,8 @@ func (h *Host) openOverlay(ctx context.Context) error {
 	}
 	h.overlay = &overlay{
 		Host: h.base, ctx: ctx, book: h.book, bus: bus,
-		metering: &metering{
-			large: h.cfg.LargeMessage, timeout: h.cfg.MessageTimeout,
-			budget: newBudget(h.cfg.MessageBudget, h.cfg.MaxInboundMessage),
-		},
+		metering: newMetering(h.cfg.LargeMessage, h.cfg.MessageTimeout,
+			newBudget(h.cfg.MessageBudget, max(h.cfg.MaxInboundMessage, maxDHTMessage))),
 		wait: h.cfg.AdmissionTimeout, pubsubMax: h.cfg.MaxInboundMessage,
 		close: h.Close,
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,17 +16,10 @@ import (
 // come with one read of the stream.
 const readAhead = 4096
 
-// errOversize says that a peer announced more than the limit.
-var errOversize = errors.New("announced message is over the limit")
-
-// metering is what the meters of one host share.
-type metering struct {
-	large   int           // bytes; larger messages are collected first
-	timeout time.Duration // from first byte to last
-	budget  *budget
-
-	oversize, malformed, slow, starved atomic.Uint64 // streams ended, by cause
-}
+var (
+	errOversize = errors.New("announced message is over the limit")
+	errSlow     = errors.New("message did not end in time")
+)
 
 // meter is an inbound stream of messages with varint length prefixes, whose
 // Read shows the same bytes but never a prefix whose message may not come:
@@ -36,9 +28,11 @@ type metering struct {
 //	               ├─ length ≤ limit ──▶ collect in pieces, then show all
 //	               └─ length > limit ──▶ reset the stream
 //
-// Between messages a stream may be idle for ever; within one, reads of the
-// stream have a deadline. It is set only when a read might wait, so a message
-// that arrives whole costs one copy. One goroutine may read at a time.
+// Between messages a stream may be idle for ever; a message that has begun must
+// end in time. A message that arrives whole costs one copy; one that does not is
+// marked with the time, and metering.watch ends streams whose mark is too old:
+// setting a deadline for each would cost more than all the rest. One goroutine
+// may read at a time.
 type meter struct {
 	network.Stream
 	shared *metering
@@ -47,18 +41,21 @@ type meter struct {
 	ahead      []byte // read from the stream, not yet shown: ahead[from:to]
 	from, to   int
 	left       int // bytes of the current message still to show, its prefix included
-	deadline   time.Time
-	armed      bool // the stream has our deadline
 	collected  [][]byte
 	shownFirst int   // bytes of collected[0] already shown
 	failed     error // why the stream was ended: pubsub asks twice
+
+	begun atomic.Int64 // Unix ns when the current message was found incomplete; 0: it was not
+	late  atomic.Bool  // the stream was ended for that
 
 	mu    sync.Mutex
 	claim *claim // of the message being collected or shown; ended by Reset too
 }
 
 func newMeter(s network.Stream, limit int, shared *metering) *meter {
-	return &meter{Stream: s, limit: limit, shared: shared}
+	m := &meter{Stream: s, limit: limit, shared: shared}
+	shared.add(m)
+	return m
 }
 
 // Read implements io.Reader.
@@ -75,9 +72,8 @@ func (m *meter) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := m.show(p)
-	m.left -= n
-	if m.left == 0 {
-		m.disarm()
+	if m.left -= n; m.left == 0 {
+		m.begun.Store(0)
 	}
 	if err != nil {
 		err = m.fail(err)
@@ -125,8 +121,7 @@ func (m *meter) begin() error {
 	}
 }
 
-// fill reads ahead. Within a message, that is once its first byte is here, the
-// read has a deadline.
+// fill reads ahead.
 func (m *meter) fill() error {
 	if m.ahead == nil {
 		m.ahead = make([]byte, readAhead)
@@ -144,11 +139,11 @@ func (m *meter) fill() error {
 	return err
 }
 
+// readStream reads, and marks the message when it has begun, that is when its
+// first byte is here.
 func (m *meter) readStream(p []byte) (int, error) {
 	if m.left > 0 || m.to > m.from {
-		if err := m.arm(); err != nil {
-			return 0, err
-		}
+		m.mark()
 	}
 	n, err := m.Stream.Read(p)
 	if n > 0 {
@@ -159,13 +154,11 @@ func (m *meter) readStream(p []byte) (int, error) {
 
 // collect takes in a whole message of total bytes, its prefix included.
 func (m *meter) collect(total int) error {
-	if err := m.arm(); err != nil {
-		return err
-	}
+	deadline := m.mark().Add(m.shared.timeout)
 	claim := m.shared.budget.claim(time.Now(), func() { _ = m.Stream.Reset() })
 	m.setClaim(claim)
 	for got := 0; got < total; {
-		if err := m.shared.budget.grow(claim, m.deadline); err != nil {
+		if err := m.shared.budget.grow(claim, deadline); err != nil {
 			return err
 		}
 		piece := newPiece()[:min(pieceBytes, total-got)]
@@ -207,21 +200,20 @@ func (m *meter) showCollected(p []byte) int {
 	return n
 }
 
-// arm gives the stream the message's deadline, which counts from the first time
-// that the message is found incomplete.
-func (m *meter) arm() error {
-	if m.armed {
-		return nil
+// mark notes when the message was first found incomplete.
+func (m *meter) mark() time.Time {
+	if at := m.begun.Load(); at != 0 {
+		return time.Unix(0, at)
 	}
-	m.deadline = time.Now().Add(m.shared.timeout)
-	m.armed = true
-	return m.Stream.SetReadDeadline(m.deadline)
+	now := time.Now()
+	m.begun.Store(now.UnixNano())
+	return now
 }
 
-func (m *meter) disarm() {
-	if m.armed {
-		m.armed = false
-		_ = m.Stream.SetReadDeadline(time.Time{}) // a stream that is gone says so at the next read
+// expire ends the stream if its message has taken too long.
+func (m *meter) expire(now time.Time) {
+	if at := m.begun.Load(); at != 0 && now.UnixNano()-at >= int64(m.shared.timeout) && m.late.CompareAndSwap(false, true) {
+		_ = m.Stream.Reset()
 	}
 }
 
@@ -230,28 +222,13 @@ func (m *meter) fail(err error) error {
 	if errors.Is(err, io.EOF) {
 		return err
 	}
+	if m.late.Load() {
+		err = fmt.Errorf("%w: %w", errSlow, err)
+	}
 	m.failed = err
-	m.count(err)
+	m.shared.count(err)
 	_ = m.Reset()
 	return err
-}
-
-func (m *meter) count(err error) {
-	switch {
-	case errors.Is(err, errOversize):
-		m.shared.oversize.Add(1)
-	case errors.Is(err, varint.ErrOverflow), errors.Is(err, varint.ErrNotMinimal):
-		m.shared.malformed.Add(1)
-	case errors.Is(err, errBudget):
-		m.shared.starved.Add(1)
-	case m.armed && isTimeout(err):
-		m.shared.slow.Add(1)
-	}
-}
-
-func isTimeout(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &t) && t.Timeout()
 }
 
 // setClaim replaces the claim, ending the one before.
@@ -293,15 +270,10 @@ func (m *meter) CloseRead() error {
 }
 
 func (m *meter) abandon() {
+	m.shared.remove(m)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.claim != nil {
 		m.shared.budget.end(m.claim)
 	}
 }
-
-var pieces = sync.Pool{New: func() any { return new([pieceBytes]byte) }}
-
-func newPiece() []byte { return pieces.Get().(*[pieceBytes]byte)[:] }
-
-func freePiece(p []byte) { pieces.Put((*[pieceBytes]byte)(p[:pieceBytes])) }

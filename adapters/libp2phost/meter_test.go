@@ -2,9 +2,9 @@ package libp2phost
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -15,17 +15,14 @@ import (
 )
 
 // fakeStream is a stream whose bytes come in given portions; after the last it
-// stalls until it is reset or its deadline passes, or ends.
+// stalls until it is reset, or ends.
 type fakeStream struct {
 	network.Stream
 	portions [][]byte
 	stall    bool
 
-	mu        sync.Mutex
-	deadline  time.Time
-	deadlines int // how often one was set or cleared
-	reset     chan struct{}
-	once      sync.Once
+	reset chan struct{}
+	once  sync.Once
 }
 
 func newFakeStream(stall bool, portions ...[]byte) *fakeStream {
@@ -48,27 +45,8 @@ func (s *fakeStream) end() (int, error) {
 	if !s.stall {
 		return 0, io.EOF
 	}
-	s.mu.Lock()
-	deadline := s.deadline
-	s.mu.Unlock()
-	var late <-chan time.Time
-	if !deadline.IsZero() {
-		late = time.After(time.Until(deadline))
-	}
-	select {
-	case <-s.reset:
-		return 0, network.ErrReset
-	case <-late:
-		return 0, os.ErrDeadlineExceeded
-	}
-}
-
-func (s *fakeStream) SetReadDeadline(t time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.deadline = t
-	s.deadlines++
-	return nil
+	<-s.reset
+	return 0, network.ErrReset
 }
 
 func (s *fakeStream) Reset() error { s.once.Do(func() { close(s.reset) }); return nil }
@@ -89,8 +67,14 @@ func in(n int, b []byte) (portions [][]byte) {
 	return portions
 }
 
-func testMetering() *metering {
-	return &metering{large: 64 << 10, timeout: 100 * time.Millisecond, budget: newBudget(4<<20, 1<<20)}
+// testMetering is watched until the test ends.
+func testMetering(t testing.TB) *metering {
+	g := newMetering(64<<10, 100*time.Millisecond, newBudget(4<<20, 1<<20))
+	ctx, cancel := context.WithCancel(context.Background())
+	var task sync.WaitGroup
+	task.Go(func() { g.watch(ctx) })
+	t.Cleanup(func() { cancel(); task.Wait() })
+	return g
 }
 
 func (m *metering) held() int { n, _ := m.budget.use(); return n }
@@ -102,7 +86,7 @@ func TestMessagesPassUnchangedHoweverTheyArrive(t *testing.T) {
 		wire = append(wire, framed(body(n))...)
 	}
 	for _, portion := range []int{1, 2, 1000, readAhead, 1 << 20, len(wire)} {
-		shared := testMetering()
+		shared := testMetering(t)
 		m := newMeter(newFakeStream(false, in(portion, wire)...), 1<<20, shared)
 		got, err := io.ReadAll(m)
 		if err != nil || !bytes.Equal(got, wire) {
@@ -115,7 +99,7 @@ func TestMessagesPassUnchangedHoweverTheyArrive(t *testing.T) {
 }
 
 func TestALengthOverTheLimitEndsTheStreamBeforeItIsShown(t *testing.T) {
-	shared := testMetering()
+	shared := testMetering(t)
 	s := newFakeStream(true, framed(body(10)), varint.ToUvarint(1<<20+1))
 	r := msgio.NewVarintReaderSize(newMeter(s, 1<<20, shared), 1<<30)
 	if msg, err := r.ReadMsg(); err != nil || len(msg) != 10 {
@@ -135,7 +119,7 @@ func TestALengthThatIsNoVarintEndsTheStream(t *testing.T) {
 		"too long":    bytes.Repeat([]byte{0xff}, 12),
 		"not minimal": {0x80, 0x00},
 	} {
-		shared := testMetering()
+		shared := testMetering(t)
 		s := newFakeStream(true, prefix)
 		if _, err := newMeter(s, 1<<20, shared).Read(make([]byte, 1)); err == nil {
 			t.Errorf("%s: shown", name)
@@ -149,7 +133,7 @@ func TestALengthThatIsNoVarintEndsTheStream(t *testing.T) {
 
 func TestALargeMessageIsShownOnlyWhenItIsWhole(t *testing.T) {
 	wire := framed(body(1 << 20))
-	shared := testMetering()
+	shared := testMetering(t)
 	s := newFakeStream(true, wire[:len(wire)-1])
 	n, err := newMeter(s, 1<<20, shared).Read(make([]byte, 1))
 	if n != 0 || err == nil {
@@ -162,7 +146,7 @@ func TestALargeMessageIsShownOnlyWhenItIsWhole(t *testing.T) {
 }
 
 func TestAnAnnouncedMessageCostsOnlyWhatArrived(t *testing.T) {
-	shared := testMetering()
+	shared := testMetering(t)
 	s := newFakeStream(true, varint.ToUvarint(1<<20))
 	ended := make(chan struct{})
 	go func() {
@@ -184,14 +168,14 @@ func TestABegunMessageMustEndInTimeAndAnIdleStreamNeedNot(t *testing.T) {
 		"within a large message":   framed(body(100 << 10))[:50<<10],
 		"after a complete message": append(framed(body(5)), 0x05),
 	} {
-		shared := testMetering()
+		shared := testMetering(t)
 		begin := time.Now()
 		_, err := io.ReadAll(newMeter(newFakeStream(true, portion), 1<<20, shared))
-		if !isTimeout(err) || shared.slow.Load() != 1 || time.Since(begin) < shared.timeout {
+		if !errors.Is(err, errSlow) || shared.slow.Load() != 1 || time.Since(begin) < shared.timeout {
 			t.Errorf("%s: %v after %v, %d counted", name, err, time.Since(begin), shared.slow.Load())
 		}
 	}
-	shared := testMetering()
+	shared := testMetering(t)
 	s := newFakeStream(true, in(1, framed(body(100<<10)))...)
 	m := newMeter(s, 1<<20, shared)
 	if _, err := io.ReadFull(m, make([]byte, len(framed(body(100<<10))))); err != nil {
@@ -211,20 +195,37 @@ func TestABegunMessageMustEndInTimeAndAnIdleStreamNeedNot(t *testing.T) {
 	}
 }
 
-func TestASmallMessageThatArrivesWholeSetsNoDeadline(t *testing.T) {
-	s := newFakeStream(false, framed(body(1000)), framed(body(3000)))
-	if _, err := io.ReadAll(newMeter(s, 1<<20, testMetering())); err != nil {
-		t.Fatal(err)
+func TestOnlyAMessageThatDoesNotArriveWholeIsTimed(t *testing.T) {
+	whole, cut := framed(body(1000)), framed(body(1000))
+	m := newMeter(newFakeStream(true, append(whole, whole...), cut[:500], cut[500:]), 1<<20, testMetering(t))
+	read := func(n int) {
+		t.Helper()
+		if _, err := io.ReadFull(m, make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if s.deadlines != 0 {
-		t.Fatalf("%d deadlines set", s.deadlines)
+	read(2*len(whole) - 1)
+	if m.begun.Load() != 0 {
+		t.Error("a message that arrived whole is timed")
+	}
+	read(1 + 600)
+	if m.begun.Load() == 0 {
+		t.Error("a message that is incomplete is not timed")
+	}
+	read(len(cut) - 600)
+	if m.begun.Load() != 0 {
+		t.Error("a message is timed after its end")
+	}
+	_ = m.Reset()
+	if n := len(m.shared.meters()); n != 0 {
+		t.Errorf("%d streams are watched after their end", n)
 	}
 }
 
 func TestAStreamThatEndsWithinAMessageIsAnError(t *testing.T) {
 	for _, cut := range []int{1, 10, 70 << 10} {
 		wire := framed(body(100 << 10))[:cut]
-		_, err := io.ReadAll(newMeter(newFakeStream(false, wire), 1<<20, testMetering()))
+		_, err := io.ReadAll(newMeter(newFakeStream(false, wire), 1<<20, testMetering(t)))
 		if !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("cut at %d: %v", cut, err)
 		}
@@ -236,7 +237,7 @@ func TestAMessageThatNobodyReadsOnGivesItsBytesBack(t *testing.T) {
 		"Reset": (*meter).Reset,
 		"Close": (*meter).Close,
 	} {
-		shared := testMetering()
+		shared := testMetering(t)
 		m := newMeter(newFakeStream(false, framed(body(1<<20))), 1<<20, shared)
 		if _, err := m.Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)
@@ -259,7 +260,7 @@ func FuzzMeter(f *testing.F) {
 	f.Add([]byte{0x80, 0x00}, uint8(1))
 	f.Fuzz(func(t *testing.T, wire []byte, portion uint8) {
 		const limit, large = 1000, 100
-		shared := &metering{large: large, timeout: time.Minute, budget: newBudget(pieceBytes, pieceBytes)}
+		shared := newMetering(large, time.Minute, newBudget(pieceBytes, pieceBytes))
 		m := newMeter(newFakeStream(false, in(int(portion)+1, wire)...), limit, shared)
 		got, err := io.ReadAll(m)
 		want, ok := wellFormed(wire, limit, large)

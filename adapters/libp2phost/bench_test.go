@@ -1,0 +1,99 @@
+package libp2phost
+
+import (
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-msgio"
+	"golang.org/x/sys/unix"
+)
+
+// BenchmarkRead compares reading messages, as pubsub does, from a bare stream
+// with reading them through the meter. "memory" shows the meter alone, "tcp" what
+// is left of it on a real link.
+func BenchmarkRead(b *testing.B) {
+	for _, size := range []int{100, 1 << 10, 64 << 10, 1 << 20} {
+		for _, metered := range []bool{false, true} {
+			name := fmt.Sprintf("%dB/%s", size, map[bool]string{false: "bare", true: "metered"}[metered])
+			b.Run("memory/"+name, func(b *testing.B) {
+				readMessages(b, &endless{message: framed(body(size))}, size, metered)
+			})
+			b.Run("tcp/"+name, func(b *testing.B) {
+				readMessages(b, sendingPeer(b, framed(body(size))), size, metered)
+			})
+		}
+	}
+}
+
+func readMessages(b *testing.B, s network.Stream, size int, metered bool) {
+	shared := testMetering(b)
+	shared.timeout = patience
+	if metered {
+		s = newMeter(s, 16<<20, shared)
+	}
+	r := msgio.NewVarintReaderSize(s, 16<<20)
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	before := cpu(b)
+	defer func() { b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op") }()
+	for b.Loop() {
+		_, _ = r.NextMsgLen()
+		msg, err := r.ReadMsg()
+		if err != nil || len(msg) != size {
+			b.Fatalf("%d bytes, %v", len(msg), err)
+		}
+		r.ReleaseMsg(msg)
+	}
+}
+
+// cpu is what the process has used, in ns, the sending peer included: wall time
+// on a small machine depends more on who waits for whom.
+func cpu(b *testing.B) int64 {
+	var use unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &use); err != nil {
+		b.Fatal(err)
+	}
+	return use.Utime.Nano() + use.Stime.Nano()
+}
+
+// endless is a stream that repeats one message, 16 KiB or more at a time.
+type endless struct {
+	fakeStream
+	message []byte
+	at      int
+}
+
+func (e *endless) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		k := copy(p[n:], e.message[e.at:])
+		n += k
+		e.at = (e.at + k) % len(e.message)
+	}
+	return n, nil
+}
+
+func (e *endless) Reset() error { return nil }
+
+// sendingPeer is a stream of a real peer that sends as fast as it can.
+func sendingPeer(b *testing.B, message []byte) network.Stream {
+	b.Helper()
+	to, from := plainHost(b), plainHost(b)
+	streams := make(chan network.Stream, 1)
+	to.SetStreamHandler(testProtocol, func(s network.Stream) { streams <- s })
+	if err := from.Connect(testContext(b), peer.AddrInfo{ID: to.ID(), Addrs: to.Addrs()}); err != nil {
+		b.Fatal(err)
+	}
+	s, err := from.NewStream(testContext(b), to.ID(), testProtocol)
+	if err != nil {
+		b.Fatal(err)
+	}
+	go func() {
+		_, _ = io.Copy(s, &endless{message: message})
+	}()
+	got := <-streams
+	b.Cleanup(func() { _ = got.Reset() })
+	return got
+}
