@@ -38,6 +38,10 @@ func (f *fakeNode) Id(context.Context, *weftv1.IdRequest) (*weftv1.IdResponse, e
 	return &weftv1.IdResponse{PeerId: "12D3KooWfake", Network: "weft"}, nil
 }
 
+func (f *fakeNode) Status(context.Context, *weftv1.StatusRequest) (*weftv1.StatusResponse, error) {
+	return &weftv1.StatusResponse{Ready: true}, nil
+}
+
 func (f *fakeNode) Health(context.Context, *weftv1.HealthRequest) (*weftv1.HealthResponse, error) {
 	panic("a bug")
 }

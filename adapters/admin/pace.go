@@ -23,17 +23,21 @@ func sized(next http.Handler) http.Handler {
 	})
 }
 
-// paced bounds how long a caller may take over a body and over one write. A
+// pace bounds how long a caller may take over a body and over one write. A
 // deadline for the whole request, as http.Server offers, would end streams.
-func paced(next http.Handler) http.Handler {
+type pace struct{ body, write time.Duration }
+
+func paced(next http.Handler) http.Handler { return pace{bodyTime, writeTime}.wrap(next) }
+
+func (p pace) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
 		if r.Body != http.NoBody {
-			_ = rc.SetReadDeadline(time.Now().Add(bodyTime)) // both HTTP versions support it
+			_ = rc.SetReadDeadline(time.Now().Add(p.body)) // both HTTP versions support it
 			r.Body = &pacedBody{r.Body, rc}
 		}
-		next.ServeHTTP(&pacedWriter{w, rc}, r)
-		_ = rc.SetWriteDeadline(time.Now().Add(writeTime)) // for what is flushed after this
+		next.ServeHTTP(&pacedWriter{w, rc, p.write}, r)
+		_ = rc.SetWriteDeadline(time.Now().Add(p.write)) // for what is flushed after this
 	})
 }
 
@@ -56,7 +60,8 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 // between writes.
 type pacedWriter struct {
 	http.ResponseWriter
-	rc *http.ResponseController
+	rc   *http.ResponseController
+	time time.Duration
 }
 
 func (w *pacedWriter) Write(p []byte) (int, error) {
@@ -76,6 +81,6 @@ func (w *pacedWriter) Flush() { _ = w.FlushError() } // the next write meets the
 func (w *pacedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *pacedWriter) deadline() (lift func()) {
-	_ = w.rc.SetWriteDeadline(time.Now().Add(writeTime))
+	_ = w.rc.SetWriteDeadline(time.Now().Add(w.time))
 	return func() { _ = w.rc.SetWriteDeadline(time.Time{}) }
 }
