@@ -33,10 +33,10 @@ func (d *DHT) FindPeer(ctx context.Context, id peer.ID) (peer.AddrInfo, error) {
 			info, err = d.identified(ctx, id)
 		}
 		if err != nil {
-			return d.explain(err, id.String())
+			return d.explain(ctx, err, id.String())
 		}
 		if info.Addrs = d.cfg.keep(info.Addrs); len(info.Addrs) == 0 {
-			return d.explain(routing.ErrNotFound, id.String())
+			return d.explain(ctx, routing.ErrNotFound, id.String())
 		}
 		return nil
 	})
@@ -71,7 +71,7 @@ func (d *DHT) Closest(ctx context.Context, key string) ([]peer.AddrInfo, error) 
 	err := d.lookup(ctx, closest, func(ctx context.Context) error {
 		ids, err := d.dht.GetClosestPeers(ctx, target)
 		if err != nil {
-			return d.explain(err, key)
+			return d.explain(ctx, err, key)
 		}
 		infos = d.infos(ids)
 		return nil
@@ -85,7 +85,7 @@ func (d *DHT) Refresh(ctx context.Context) error {
 	select {
 	case err := <-d.dht.RefreshRoutingTable():
 		if err != nil {
-			return d.explain(err, "the routing table")
+			return d.explain(ctx, err, "the routing table")
 		}
 		return nil
 	case <-ctx.Done():
@@ -94,7 +94,10 @@ func (d *DHT) Refresh(ctx context.Context) error {
 }
 
 // explain says why a lookup came to nothing, and what to do.
-func (d *DHT) explain(err error, what string) error {
+func (d *DHT) explain(ctx context.Context, err error, what string) error {
+	if ctx.Err() != nil {
+		err = ctx.Err() // a lookup cut short says that it found nothing
+	}
 	switch {
 	case errors.Is(err, kb.ErrLookupFailure):
 		return fmt.Errorf("%w: the table is empty, so nobody can be asked for %s: connect to a peer of network %q first", ErrNoPeers, what, d.cfg.Network)
