@@ -29,10 +29,8 @@ func BenchmarkRead(b *testing.B) {
 }
 
 func readMessages(b *testing.B, s network.Stream, size int, metered bool) {
-	shared := testMetering(b)
-	shared.timeout = patience
 	if metered {
-		s = newMeter(s, 16<<20, shared)
+		s = newMeter(s, 16<<20, testMetering(b, patience))
 	}
 	r := msgio.NewVarintReaderSize(s, 16<<20)
 	b.SetBytes(int64(size))

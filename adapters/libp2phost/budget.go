@@ -88,8 +88,6 @@ func (b *budget) tryGrow(c *claim, now, deadline time.Time) (ok bool, changed <-
 	switch {
 	case c.evict == nil:
 		return false, nil, errEvicted
-	case !now.Before(deadline):
-		return false, nil, errBudget
 	case b.free >= pieceBytes && (b.waiting == 0 || b.oldestWaiting(c)),
 		b.free+b.overdraw >= pieceBytes && b.oldest(c, now):
 		b.free -= pieceBytes
@@ -97,6 +95,8 @@ func (b *budget) tryGrow(c *claim, now, deadline time.Time) (ok bool, changed <-
 		c.advanced = now
 		b.setWaits(c, false)
 		return true, nil, nil
+	case !now.Before(deadline):
+		return false, nil, errBudget
 	}
 	b.setWaits(c, true)
 	return false, b.changed, nil

@@ -222,7 +222,7 @@ func (m *meter) fail(err error) error {
 	if errors.Is(err, io.EOF) {
 		return err
 	}
-	if m.late.Load() {
+	if m.late.Load() && !errors.Is(err, errBudget) {
 		err = fmt.Errorf("%w: %w", errSlow, err)
 	}
 	m.failed = err

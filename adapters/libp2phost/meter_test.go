@@ -67,9 +67,12 @@ func in(n int, b []byte) (portions [][]byte) {
 	return portions
 }
 
+// soon is a timeout for what never comes.
+const soon = 100 * time.Millisecond
+
 // testMetering is watched until the test ends.
-func testMetering(t testing.TB) *metering {
-	g := newMetering(64<<10, 100*time.Millisecond, newBudget(4<<20, 1<<20))
+func testMetering(t testing.TB, timeout time.Duration) *metering {
+	g := newMetering(64<<10, timeout, newBudget(4<<20, 1<<20))
 	ctx, cancel := context.WithCancel(context.Background())
 	var task sync.WaitGroup
 	task.Go(func() { g.watch(ctx) })
@@ -86,7 +89,7 @@ func TestMessagesPassUnchangedHoweverTheyArrive(t *testing.T) {
 		wire = append(wire, framed(body(n))...)
 	}
 	for _, portion := range []int{1, 2, 1000, readAhead, 1 << 20, len(wire)} {
-		shared := testMetering(t)
+		shared := testMetering(t, patience)
 		m := newMeter(newFakeStream(false, in(portion, wire)...), 1<<20, shared)
 		got, err := io.ReadAll(m)
 		if err != nil || !bytes.Equal(got, wire) {
@@ -99,7 +102,7 @@ func TestMessagesPassUnchangedHoweverTheyArrive(t *testing.T) {
 }
 
 func TestALengthOverTheLimitEndsTheStreamBeforeItIsShown(t *testing.T) {
-	shared := testMetering(t)
+	shared := testMetering(t, soon)
 	s := newFakeStream(true, framed(body(10)), varint.ToUvarint(1<<20+1))
 	r := msgio.NewVarintReaderSize(newMeter(s, 1<<20, shared), 1<<30)
 	if msg, err := r.ReadMsg(); err != nil || len(msg) != 10 {
@@ -119,7 +122,7 @@ func TestALengthThatIsNoVarintEndsTheStream(t *testing.T) {
 		"too long":    bytes.Repeat([]byte{0xff}, 12),
 		"not minimal": {0x80, 0x00},
 	} {
-		shared := testMetering(t)
+		shared := testMetering(t, soon)
 		s := newFakeStream(true, prefix)
 		if _, err := newMeter(s, 1<<20, shared).Read(make([]byte, 1)); err == nil {
 			t.Errorf("%s: shown", name)
@@ -133,7 +136,7 @@ func TestALengthThatIsNoVarintEndsTheStream(t *testing.T) {
 
 func TestALargeMessageIsShownOnlyWhenItIsWhole(t *testing.T) {
 	wire := framed(body(1 << 20))
-	shared := testMetering(t)
+	shared := testMetering(t, soon)
 	s := newFakeStream(true, wire[:len(wire)-1])
 	n, err := newMeter(s, 1<<20, shared).Read(make([]byte, 1))
 	if n != 0 || err == nil {
@@ -146,7 +149,7 @@ func TestALargeMessageIsShownOnlyWhenItIsWhole(t *testing.T) {
 }
 
 func TestAnAnnouncedMessageCostsOnlyWhatArrived(t *testing.T) {
-	shared := testMetering(t)
+	shared := testMetering(t, soon)
 	s := newFakeStream(true, varint.ToUvarint(1<<20))
 	ended := make(chan struct{})
 	go func() {
@@ -168,14 +171,14 @@ func TestABegunMessageMustEndInTimeAndAnIdleStreamNeedNot(t *testing.T) {
 		"within a large message":   framed(body(100 << 10))[:50<<10],
 		"after a complete message": append(framed(body(5)), 0x05),
 	} {
-		shared := testMetering(t)
+		shared := testMetering(t, soon)
 		begin := time.Now()
 		_, err := io.ReadAll(newMeter(newFakeStream(true, portion), 1<<20, shared))
 		if !errors.Is(err, errSlow) || shared.slow.Load() != 1 || time.Since(begin) < shared.timeout {
 			t.Errorf("%s: %v after %v, %d counted", name, err, time.Since(begin), shared.slow.Load())
 		}
 	}
-	shared := testMetering(t)
+	shared := testMetering(t, soon)
 	s := newFakeStream(true, in(1, framed(body(100<<10)))...)
 	m := newMeter(s, 1<<20, shared)
 	if _, err := io.ReadFull(m, make([]byte, len(framed(body(100<<10))))); err != nil {
@@ -197,7 +200,7 @@ func TestABegunMessageMustEndInTimeAndAnIdleStreamNeedNot(t *testing.T) {
 
 func TestOnlyAMessageThatDoesNotArriveWholeIsTimed(t *testing.T) {
 	whole, cut := framed(body(1000)), framed(body(1000))
-	m := newMeter(newFakeStream(true, append(whole, whole...), cut[:500], cut[500:]), 1<<20, testMetering(t))
+	m := newMeter(newFakeStream(true, append(whole, whole...), cut[:500], cut[500:]), 1<<20, testMetering(t, soon))
 	read := func(n int) {
 		t.Helper()
 		if _, err := io.ReadFull(m, make([]byte, n)); err != nil {
@@ -225,7 +228,7 @@ func TestOnlyAMessageThatDoesNotArriveWholeIsTimed(t *testing.T) {
 func TestAStreamThatEndsWithinAMessageIsAnError(t *testing.T) {
 	for _, cut := range []int{1, 10, 70 << 10} {
 		wire := framed(body(100 << 10))[:cut]
-		_, err := io.ReadAll(newMeter(newFakeStream(false, wire), 1<<20, testMetering(t)))
+		_, err := io.ReadAll(newMeter(newFakeStream(false, wire), 1<<20, testMetering(t, soon)))
 		if !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("cut at %d: %v", cut, err)
 		}
@@ -237,7 +240,7 @@ func TestAMessageThatNobodyReadsOnGivesItsBytesBack(t *testing.T) {
 		"Reset": (*meter).Reset,
 		"Close": (*meter).Close,
 	} {
-		shared := testMetering(t)
+		shared := testMetering(t, soon)
 		m := newMeter(newFakeStream(false, framed(body(1<<20))), 1<<20, shared)
 		if _, err := m.Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)
