@@ -2,7 +2,6 @@ package admin
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -33,27 +32,12 @@ func (p pace) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
 		if r.Body != http.NoBody {
+			// It ends with the body: then net/http waits only for the caller to leave.
 			_ = rc.SetReadDeadline(time.Now().Add(p.body)) // both HTTP versions support it
-			r.Body = &pacedBody{r.Body, rc}
 		}
 		next.ServeHTTP(&pacedWriter{w, rc, p.write}, r)
 		_ = rc.SetWriteDeadline(time.Now().Add(p.write)) // for what is flushed after this
 	})
-}
-
-// pacedBody lifts the read deadline once the body is in: what is read from then
-// on is only whether the caller is still there.
-type pacedBody struct {
-	io.ReadCloser
-	rc *http.ResponseController
-}
-
-func (b *pacedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		_ = b.rc.SetReadDeadline(time.Time{})
-	}
-	return n, err
 }
 
 // pacedWriter gives each write a deadline of its own, and none to the silence

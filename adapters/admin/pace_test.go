@@ -26,7 +26,7 @@ func pacing(t *testing.T, p pace, h http.Handler) (url string, clients map[strin
 }
 
 // brief is a deadline; long is beyond it and beyond the jitter of a busy machine.
-const brief, long = 50 * time.Millisecond, 300 * time.Millisecond
+const brief, long = 50 * time.Millisecond, 200 * time.Millisecond
 
 func TestABodyThatDoesNotComeIsGivenUp(t *testing.T) {
 	failed := make(chan error, 1)
