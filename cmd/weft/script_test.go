@@ -109,7 +109,7 @@ func start(ts *testscript.TestScript, args []string) *daemon {
 	return d
 }
 
-// scriptEnv is the environment as the script has set it.
+// scriptEnv is what a daemon gets of the script's environment.
 func scriptEnv(ts *testscript.TestScript) (env []string) {
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "WEFT_CONFIG", "GOCOVERDIR"} {
 		if v := ts.Getenv(name); v != "" {
@@ -202,15 +202,15 @@ func checkStderr(ts *testscript.TestScript, code int, args []string, stderr stri
 	}
 }
 
-// cmdUnprivileged drops the capabilities by which root ignores file modes from
-// the bounding set of one thread, and starts the program from it. The thread is
-// never unlocked, so it ends with the goroutine.
+// cmdUnprivileged drops the rights by which root ignores file modes from one
+// thread, and starts the program from it. The thread is never unlocked, so it
+// ends with the goroutine.
 func cmdUnprivileged(ts *testscript.TestScript, _ bool, args []string) {
 	path, err := exec.LookPath(args[1])
 	ts.Check(err)
-	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(path, args[2:]...)
 	cmd.Dir, cmd.Env = ts.MkAbs("."), scriptEnv(ts)
+	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	done := make(chan error)
 	go func() {
@@ -220,22 +220,11 @@ func cmdUnprivileged(ts *testscript.TestScript, _ bool, args []string) {
 	err = <-done
 	_, _ = ts.Stdout().Write(stdout.Bytes())
 	_, _ = ts.Stderr().Write(stderr.Bytes())
-	if got := exitOf(ts, err); got != atoi(ts, args[0]) {
-		ts.Fatalf("exit code %d, want %s; stderr:\n%s", got, args[0], stderr.String())
+	want := atoi(ts, args[0])
+	if got := exitOf(ts, err); got != want {
+		ts.Fatalf("exit code %d, want %d; stderr:\n%s", got, want, stderr.String())
 	}
-	checkStderr(ts, atoi(ts, args[0]), args[1:], stderr.String())
-}
-
-func dropFileRights() error {
-	if os.Getuid() != 0 {
-		return nil
-	}
-	for _, right := range []uintptr{unix.CAP_DAC_OVERRIDE, unix.CAP_DAC_READ_SEARCH, unix.CAP_FOWNER} {
-		if err := unix.Prctl(unix.PR_CAPBSET_DROP, right, 0, 0, 0); err != nil {
-			return err
-		}
-	}
-	return nil
+	checkStderr(ts, want, args[1:], stderr.String())
 }
 
 func cmdEventually(ts *testscript.TestScript, _ bool, args []string) {
