@@ -11,9 +11,11 @@
 //   - topics are counted references: Join forwards for others, Subscribe
 //     consumes, and the last one to go leaves the topic (topic.go);
 //   - Publish waits until somebody can hear it, and says why when nobody does
-//     (publish.go);
+//     (publish.go): a peer that has announced the topic and to which our stream is
+//     open. Pubsub's own readiness check passes before that, and drops the message;
 //   - each subscription has its own buffer, bounded in messages and in bytes; a
 //     slow reader gets a counted gap and never slows the others (subscription.go);
+//     on request it holds back Publish on its own node (blocking.go);
 //   - what a peer can make us remember is bounded: topics per peer, per message
 //     and in length (filter.go), back-off times, peer exchange (inspect.go);
 //   - all of it is counted, per topic for our own topics (trace.go, stats.go).
@@ -27,6 +29,14 @@
 //
 // Everything that pubsub calls (tracer, filter, inspector, delivery) runs on its
 // process loop, so none of it waits: no lock is held there across a call.
+//
+// # Losses
+//
+// Raw topics promise no delivery. What is published faster than a peer takes it
+// overflows the queue towards that peer (Stats.RPCsDropped), what arrives faster
+// than it is verified overflows the queue before that (Stats.Rejected), and what a
+// reader does not take is its gap (Stats.Missed). Gossip repairs the first two
+// only between peers that are not in each other's mesh.
 //
 // # Sizes
 //

@@ -221,8 +221,11 @@ func TestCloseEndsEverythingWhileTheHostsStayOpen(t *testing.T) {
 	if err := <-waiting; !errors.Is(err, ErrClosed) {
 		t.Errorf("publish under way: %v, want ErrClosed", err)
 	}
-	if err := a.Join("news"); !errors.Is(err, ErrClosed) {
-		t.Errorf("join after close: %v, want ErrClosed", err)
+	_, subErr := a.Subscribe("news")
+	for what, err := range map[string]error{"join": a.Join("news"), "leave": a.Leave("news"), "subscribe": subErr} {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("%s after close: %v, want ErrClosed", what, err)
+		}
 	}
 	sa.Close()
 	if err := goleak.Find(before); err != nil {

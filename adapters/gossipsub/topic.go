@@ -66,6 +66,9 @@ func (p *PubSub) Join(name string) error {
 func (p *PubSub) Leave(name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return ErrClosed
+	}
 	t := p.topics[name]
 	if t == nil || t.joins == 0 {
 		return fmt.Errorf("%w: %q was not joined here: see the list of topics", ErrNotJoined, name)
