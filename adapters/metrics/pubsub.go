@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,8 +14,7 @@ const otherTopics = "_other"
 
 // GossipSub is what pubsub counts.
 func GossipSub(read func() gossipsub.Stats) prometheus.Collector {
-	fields := append(pubsubState, pubsubMessages...)
-	return Group(read, append(fields, pubsubTraffic...)...)
+	return Group(read, slices.Concat(pubsubState, pubsubMessages, pubsubTraffic)...)
 }
 
 type pubsubStats = gossipsub.Stats
