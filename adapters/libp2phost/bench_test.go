@@ -5,9 +5,11 @@ import (
 	"io"
 	"testing"
 
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-msgio"
+	ma "github.com/multiformats/go-multiaddr"
 	"golang.org/x/sys/unix"
 )
 
@@ -94,4 +96,46 @@ func sendingPeer(b *testing.B, message []byte) network.Stream {
 	got := <-streams
 	b.Cleanup(func() { _ = got.Reset() })
 	return got
+}
+
+// BenchmarkNew starts a host and closes it.
+func BenchmarkNew(b *testing.B) {
+	cfg := DefaultConfig()
+	cfg.Key = testKey(b)
+	cfg.Listen = []ma.Multiaddr{loopbackTCP, loopbackQUIC}
+	for b.Loop() {
+		h, err := New(cfg)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := h.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkConnect connects and disconnects two hosts: ours, and for comparison
+// plain libp2p ones with the same transports.
+func BenchmarkConnect(b *testing.B) {
+	b.Run("weft", func(b *testing.B) {
+		a, to := newTestHost(b), newTestHost(b)
+		connectOften(b, a.Base(), to.on("tcp"))
+	})
+	b.Run("plain", func(b *testing.B) {
+		a, to := plainHost(b), plainHost(b)
+		connectOften(b, a, peer.AddrInfo{ID: to.ID(), Addrs: to.Addrs()})
+	})
+}
+
+func connectOften(b *testing.B, from host.Host, to peer.AddrInfo) {
+	before := cpu(b)
+	for b.Loop() {
+		if err := from.Connect(b.Context(), to); err != nil {
+			b.Fatal(err)
+		}
+		if err := from.Network().ClosePeer(to.ID); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
 }

@@ -208,9 +208,10 @@ func (b *book) sizes() (peers, admitted, held int) {
 func (b *book) deny(p peer.ID, why *refusal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.denials) < maxDenials {
-		b.denials[p] = why
+	if len(b.denials) >= maxDenials { // of dials that nobody asked about, such as the DHT's
+		clear(b.denials)
 	}
+	b.denials[p] = why
 }
 
 func (b *book) denial(p peer.ID) *refusal {

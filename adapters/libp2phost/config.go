@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+	madns "github.com/multiformats/go-multiaddr-dns"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/weftnet/weft/protocols/core"
@@ -33,11 +34,12 @@ type Config struct {
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // takes libp2p's own metrics; nil: none are kept
 
-	UserAgent string // told to peers by identify
+	UserAgent string          // told to peers by identify
+	Resolver  *madns.Resolver // of /dns… addresses; nil: the system's
 
 	DialTimeout time.Duration // bounds one Dial, over all its addresses
 
-	ConnsPerIP    int     // connections from and to one IPv4 address or IPv6 /64
+	ConnsPerIP    int     // connections from and to one IPv4 address or IPv6 /56
 	ConnRatePerIP float64 // new connections per second for the same, once a burst of twice ConnsPerIP is used up; 0: no limit
 	LimitLoopback bool    // the two limits above hold for loopback too
 

@@ -99,6 +99,7 @@ func (d *dialer) connect(ctx context.Context, p peer.ID, addrs []ma.Multiaddr) e
 		sw.Backoff().Clear(p) // whom to dial when is decided elsewhere
 	}
 	ctx = network.WithDialPeerTimeout(ctx, d.timeout)
+	d.book.denial(p) // of an earlier dial
 	if _, err = d.host.Network().DialPeer(ctx, p); err != nil {
 		return newDialError(p, err, d.book.denial(p), d.timeout)
 	}

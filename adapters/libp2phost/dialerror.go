@@ -46,7 +46,7 @@ func dialReason(err error, denied *refusal, timeout time.Duration) string {
 	switch {
 	case errors.Is(err, swarm.ErrDialToSelf):
 		return "it is this node itself"
-	case denied != nil:
+	case denied != nil && errors.Is(err, swarm.ErrGaterDisallowedConnection):
 		return "refused by this node: " + denied.text
 	case errors.Is(err, swarm.ErrNoAddresses):
 		return "no address of it is known"

@@ -18,13 +18,14 @@ type gater struct {
 var _ connmgr.ConnectionGater = (*gater)(nil)
 
 // InterceptPeerDial refuses dials that could only be refused later. An empty ID
-// would accept whoever answers.
+// would accept whoever answers. A peer with all its connections is dialled by
+// AutoNAT alone, whose connections do not count.
 func (g *gater) InterceptPeerDial(p peer.ID) bool {
 	why := g.book.refuse(p)
 	if p == "" {
 		why = &refusal{ReasonNoID, "a dial needs the peer ID that it expects"}
 	}
-	if why == nil {
+	if why == nil || why.reason == ReasonPerPeer {
 		return true
 	}
 	g.refuse(network.DirOutbound, p, why)

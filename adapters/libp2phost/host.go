@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
@@ -121,6 +122,9 @@ func (h *Host) openBase() error {
 func (h *Host) optional() (opts []libp2p.Option) {
 	if !h.cfg.TLSOnly {
 		opts = append(opts, libp2p.Security(noise.ID, noise.New)) // second: TLS is preferred
+	}
+	if h.cfg.Resolver != nil {
+		opts = append(opts, libp2p.MultiaddrResolver(swarm.ResolverFromMaDNS{Resolver: h.cfg.Resolver}))
 	}
 	if h.cfg.Scope == ScopePublic {
 		opts = append(opts, libp2p.EnableAutoNATv2())

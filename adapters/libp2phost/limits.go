@@ -32,6 +32,10 @@ const (
 	// pubsub, identify and concurrent DHT queries need about ten.
 	streamsPerPeer = 32
 
+	// An IPv6 /56 is what one customer gets, and counts as one address; a /48
+	// counts as eight (go-libp2p conn_limiter.go).
+	siteBits, regionBits, regionSites = 56, 48, 8
+
 	// rateMemory is how long an address is remembered at least once its rate is
 	// back to normal (libp2p's own value).
 	rateMemory = time.Minute
@@ -121,7 +125,10 @@ func newLimits(cfg Config, refused *refusals) (network.ResourceManager, error) {
 	opts := []rcmgr.Option{
 		rcmgr.WithLimitPerSubnet(
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: cfg.ConnsPerIP}},
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 64, ConnCount: cfg.ConnsPerIP}}),
+			[]rcmgr.ConnLimitPerSubnet{
+				{PrefixLength: siteBits, ConnCount: cfg.ConnsPerIP},
+				{PrefixLength: regionBits, ConnCount: regionSites * cfg.ConnsPerIP},
+			}),
 		rcmgr.WithNetworkPrefixLimit(loopbackConns(cfg)),
 		rcmgr.WithConnRateLimiters(connRate(cfg)), // never nil: libp2p would panic
 	}
@@ -153,7 +160,7 @@ func connRate(cfg Config) *rate.Limiter {
 	limit := rate.Limit{RPS: cfg.ConnRatePerIP, Burst: 2 * cfg.ConnsPerIP}
 	r := &rate.Limiter{SubnetRateLimiter: rate.SubnetLimiter{
 		IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: limit}},
-		IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 64, Limit: limit}},
+		IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: siteBits, Limit: limit}},
 		GracePeriod:      rateMemory,
 	}}
 	if !cfg.LimitLoopback {

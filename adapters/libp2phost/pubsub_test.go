@@ -287,6 +287,51 @@ func TestPeersThatFillTheBudgetAndStallAreEndedForThoseWhoWait(t *testing.T) {
 	t.Logf("%d of %d stalled messages were ended early", st.EvictedMessages, peers)
 }
 
+// The worst peers send as much as they can and withhold the last byte: all their
+// messages together may cost the budget, and what one message may overdraw.
+func TestFiftyPeersThatWithholdTheLastByteCostNoMoreThanTheBudget(t *testing.T) {
+	const peers, limit = 50, 16<<20 + 64<<10
+	h := openHost(t, func(c *Config) {
+		c.MaxInboundMessage, c.MessageTimeout = limit, 3*time.Second
+	})
+	newChatter(t, h.Overlay(), limit)
+	before := heap()
+	raw := varint.ToUvarint(16 << 20)
+	raw = append(raw, body(16<<20-1)...)
+	senders := make([]host.Host, peers)
+	for i := range senders {
+		senders[i] = plainHost(t)
+		if err := senders[i].Connect(testContext(t), h.on("tcp")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var wg sync.WaitGroup
+	for _, p := range senders {
+		wg.Go(func() {
+			s, err := p.NewStream(testContext(t), h.ID(), pubsub.GossipSubID_v11)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = s.Write(raw) // ends when the node resets the stream
+			awaitReset(t, s)
+		})
+	}
+	eventually(t, "the budget is used up", func() bool { return h.Stats().BufferedBytes >= 32<<20 })
+	grown := int64(heap()) - int64(before) - int64(len(raw))
+	wg.Wait()
+	st := h.Stats()
+	t.Logf("heap grew by %d MiB, both ends of %d connections included; %d slow, %d starved, %d evicted",
+		grown>>20, peers, st.SlowMessages, st.StarvedMessages, st.EvictedMessages)
+	if grown > 80<<20 {
+		t.Errorf("heap grew by %d MiB", grown>>20)
+	}
+	eventually(t, "all is given back and each is counted", func() bool {
+		st := h.Stats()
+		return st.BufferedBytes == 0 && st.SlowMessages+st.StarvedMessages+st.EvictedMessages == peers
+	})
+}
+
 func TestAnAnnouncementOverTheLimitEndsTheStreamAndNotTheConnection(t *testing.T) {
 	h, p := openHost(t), plainHost(t)
 	newChatter(t, h.Overlay(), 1<<20)

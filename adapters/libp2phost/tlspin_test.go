@@ -1,6 +1,7 @@
 package libp2phost
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -10,6 +11,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -20,6 +22,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
+	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 	msmux "github.com/multiformats/go-multistream"
@@ -175,35 +178,60 @@ func TestAQUICPeerOutsideThePinnedSetIsRefusedAndCounted(t *testing.T) {
 }
 
 func TestADialToAPeerOutsideThePinnedSetFailsWithTheReason(t *testing.T) {
-	leaf, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+	for name, listen := range map[string]func(*testing.T, tls.Certificate) ma.Multiaddr{"TCP": listenTCP, "QUIC": listenQUIC} {
+		t.Run(name, func(t *testing.T) {
+			cert := ecLeaf(t, elliptic.P384())
+			id, err := idOf(cert)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var log bytes.Buffer
+			h := newTestHost(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			h.Dial(id, []ma.Multiaddr{listen(t, cert)})
+			got := await(t, h.events, func(f core.DialFailed) bool { return f.Peer == id })
+			for _, said := range []string{got.Reason, log.String()} {
+				if !strings.Contains(said, "P-384") || !strings.Contains(said, "pinned set") {
+					t.Errorf("said %q", said)
+				}
+			}
+			if n := h.Stats().Refused["tls"]; n != 1 || h.NumPeers() != 0 {
+				t.Errorf("%d counted, %d peers", n, h.NumPeers())
+			}
+		})
 	}
-	cert := leafWith(t, leaf)
+}
+
+func listenTCP(t *testing.T, cert tls.Certificate) ma.Multiaddr {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
+	served := make(chan struct{})
 	go func() {
-		defer close(done)
+		defer close(served)
 		serveTLS(l, cert)
 	}()
-	t.Cleanup(func() { _ = l.Close(); <-done })
+	t.Cleanup(func() { _ = l.Close(); <-served })
 	addr, err := manet.FromNetAddr(l.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newTestHost(t)
-	id, err := idOf(cert)
+	return addr
+}
+
+func listenQUIC(t *testing.T, cert tls.Certificate) ma.Multiaddr {
+	cfg := clientTLS(cert, alpnLibp2p)
+	cfg.ClientAuth = tls.RequireAnyClientCert
+	l, err := quic.ListenAddr("127.0.0.1:0", cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Dial(id, []ma.Multiaddr{addr})
-	got := await(t, h.events, any1[core.DialFailed])
-	if !strings.Contains(got.Reason, "P-384") || !strings.Contains(got.Reason, "pinned set") {
-		t.Errorf("reason %q", got.Reason)
+	t.Cleanup(func() { _ = l.Close() })
+	addr, err := quicreuse.ToQuicMultiaddr(l.Addr(), quic.Version1)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return addr
 }
 
 // serveTLS answers one dial as a libp2p TLS server with the given certificate.
