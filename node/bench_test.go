@@ -1,254 +1,130 @@
 package node_test
 
 import (
-	"context"
-	"fmt"
+	"bufio"
+	"os/exec"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
-	pubsub "github.com/libp2p/go-libp2p-pubsub"
-	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/peerstore"
-
 	"github.com/weftnet/weft/node"
 )
 
-// BenchmarkStart is the time from New to a node that can be dialled.
+// BenchmarkStart is the time from New to a node that can be dialled: with nothing
+// on disk, with a new data directory, with the one of an earlier run, and, in
+// "process", from executing `weft run` until it has printed its address.
 func BenchmarkStart(b *testing.B) {
+	b.Run("ephemeral", func(b *testing.B) {
+		benchStart(b, func() node.Config { return loopback() })
+	})
+	b.Run("new-data-dir", func(b *testing.B) {
+		benchStart(b, func() node.Config { return loopback(inDir(b.TempDir())) })
+	})
+	b.Run("old-data-dir", func(b *testing.B) {
+		dir := b.TempDir()
+		startAndClose(b, loopback(inDir(dir)))
+		benchStart(b, func() node.Config { return loopback(inDir(dir)) })
+	})
+	b.Run("process", benchProcess)
+}
+
+func benchStart(b *testing.B, config func() node.Config) {
+	var took []time.Duration
 	for b.Loop() {
-		n, err := node.New(loopback())
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := n.Start(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-		b.StopTimer()
-		n.Close()
-		b.StartTimer()
+		took = append(took, startAndClose(b, config()))
 	}
+	report(b, took)
 }
 
-// BenchmarkFullMesh connects every pair of N nodes by direct dialling, beside
-// plain libp2p hosts with the same transports, and with plain gossipsub on them.
-func BenchmarkFullMesh(b *testing.B) {
-	for _, n := range []int{10, 50} {
-		b.Run(fmt.Sprintf("N=%d/weft", n), func(b *testing.B) { benchMesh(b, n, weftDialers) })
-		b.Run(fmt.Sprintf("N=%d/libp2p", n), func(b *testing.B) { benchMesh(b, n, plainDialers(false)) })
-		b.Run(fmt.Sprintf("N=%d/libp2p+gossipsub", n), func(b *testing.B) { benchMesh(b, n, plainDialers(true)) })
-	}
-}
-
-// dialer is one end of a mesh benchmark.
-type dialer struct {
-	addr string
-	dial func(ctx context.Context, addr string) error
-}
-
-func benchMesh(b *testing.B, n int, make func(testing.TB, int) ([]dialer, func())) {
-	pairs := float64(n * (n - 1) / 2)
-	var cpu time.Duration
-	var heap uint64
-	for b.Loop() {
-		b.StopTimer()
-		ends, stop := make(b, n)
-		cpu0, heap0 := cpuTime(), heapInUse()
-		b.StartTimer()
-		connectAll(b, ends)
-		b.StopTimer()
-		cpu += cpuTime() - cpu0
-		heap += heapInUse() - min(heap0, heapInUse())
-		stop()
-		b.StartTimer()
-	}
-	rounds := float64(b.N)
-	b.ReportMetric(float64(cpu.Microseconds())/rounds/pairs/1000, "cpu-ms/pair")
-	b.ReportMetric(float64(heap)/rounds/pairs/2/1024, "KB/peer-end")
-}
-
-// connectAll dials each pair once, a node at a time.
-func connectAll(b *testing.B, ends []dialer) {
-	for i, from := range ends {
-		for _, to := range ends[:i] {
-			if err := from.dial(b.Context(), to.addr); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-}
-
-func meshConfig(c *node.Config) {
-	c.Listen = []string{"/ip4/127.0.0.1/tcp/0"}
-	c.MaxPeers = 200
-}
-
-func weftDialers(tb testing.TB, n int) (ends []dialer, stop func()) {
-	var nodes []*node.Node
-	for range n {
-		w, err := node.New(loopback(meshConfig))
-		if err != nil {
-			tb.Fatal(err)
-		}
-		if err := w.Start(tb.Context()); err != nil {
-			tb.Fatal(err)
-		}
-		nodes = append(nodes, w)
-		ends = append(ends, dialer{w.Addrs()[0].String(), w.Connect})
-	}
-	return ends, func() {
-		for _, w := range nodes {
-			w.Close()
-		}
-	}
-}
-
-func plainDialers(withPubSub bool) func(testing.TB, int) ([]dialer, func()) {
-	return func(tb testing.TB, n int) (ends []dialer, stop func()) {
-		var hosts []host.Host
-		for range n {
-			h := plainHost(tb)
-			if withPubSub {
-				if _, err := pubsub.NewGossipSub(tb.Context(), h); err != nil {
-					tb.Fatal(err)
-				}
-			}
-			hosts = append(hosts, h)
-			ends = append(ends, dialer{fullAddr(tb, h), func(ctx context.Context, addr string) error {
-				info, err := peer.AddrInfoFromString(addr)
-				if err != nil {
-					return err
-				}
-				return h.Connect(ctx, *info)
-			}})
-		}
-		return ends, func() {
-			for _, h := range hosts {
-				h.Close()
-			}
-		}
-	}
-}
-
-func plainHost(tb testing.TB) host.Host {
-	tb.Helper()
-	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"),
-		libp2p.ResourceManager(nil), libp2p.DisableRelay(), libp2p.DisableMetrics())
+func startAndClose(b *testing.B, cfg node.Config) time.Duration {
+	began := time.Now()
+	n, err := node.New(cfg)
 	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { h.Close() })
-	return h
-}
-
-func fullAddr(tb testing.TB, h host.Host) string {
-	tb.Helper()
-	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return addrs[0].String()
-}
-
-// BenchmarkThroughput publishes on one node and receives on another over
-// loopback TCP, beside two plain gossipsub hosts.
-func BenchmarkThroughput(b *testing.B) {
-	for _, size := range []int{1 << 10, 64 << 10} {
-		b.Run(fmt.Sprintf("%dKiB/weft", size>>10), func(b *testing.B) { benchThroughput(b, size, weftPipe) })
-		b.Run(fmt.Sprintf("%dKiB/gossipsub", size>>10), func(b *testing.B) { benchThroughput(b, size, plainPipe) })
-	}
-}
-
-type pipe struct {
-	publish func(context.Context, []byte) error
-	receive func(context.Context) error
-}
-
-// window is how many messages are under way, below every queue's limit, so that
-// none is dropped and all can be waited for.
-const window = 16
-
-func benchThroughput(b *testing.B, size int, open func(testing.TB) pipe) {
-	p := open(b)
-	data := make([]byte, size)
-	b.SetBytes(int64(size))
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range b.N {
-		if i >= window {
-			receive(b, p)
-		}
-		if err := p.publish(b.Context(), data); err != nil {
-			b.Fatal(err)
-		}
-	}
-	for range min(window, b.N) {
-		receive(b, p)
-	}
-}
-
-func receive(b *testing.B, p pipe) {
-	if err := p.receive(b.Context()); err != nil {
 		b.Fatal(err)
 	}
+	if err := n.Start(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	took := time.Since(began)
+	if err := n.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return took
 }
 
-func weftPipe(tb testing.TB) pipe {
-	from := start(tb, meshConfig)
-	to := start(tb, meshConfig, joining(from))
-	sub, err := to.Subscribe("bench")
+func benchProcess(b *testing.B) {
+	bin := filepath.Join(b.TempDir(), "weft")
+	if out, err := exec.Command("go", "build", "-o", bin, "../cmd/weft").CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	dir := b.TempDir()
+	var took []time.Duration
+	for b.Loop() {
+		took = append(took, runOnce(b, exec.Command(bin, "run", "--data-dir", dir,
+			"--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0")))
+	}
+	report(b, took)
+}
+
+// runOnce is the time until a command prints its first line; then it is ended.
+func runOnce(b *testing.B, cmd *exec.Cmd) time.Duration {
+	out, err := cmd.StdoutPipe()
 	if err != nil {
-		tb.Fatal(err)
+		b.Fatal(err)
 	}
-	awaitPeer(tb, to, from.ID())
-	return pipe{
-		publish: func(ctx context.Context, data []byte) error { return from.Publish(ctx, "bench", data) },
-		receive: func(ctx context.Context) error { _, err := sub.Next(ctx); return err },
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
 	}
+	_, err = bufio.NewReader(out).ReadString('\n')
+	took := time.Since(began)
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	if werr := cmd.Wait(); err != nil || werr != nil {
+		b.Fatal("weft run:", err, werr)
+	}
+	return took
 }
 
-func plainPipe(tb testing.TB) pipe {
-	from, to := plainHost(tb), plainHost(tb)
-	topics := make([]*pubsub.Topic, 2)
-	for i, h := range []host.Host{from, to} {
-		ps, err := pubsub.NewGossipSub(tb.Context(), h)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		if topics[i], err = ps.Join("bench"); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	sub, err := topics[1].Subscribe(pubsub.WithBufferSize(2 * window))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	to.Peerstore().AddAddrs(from.ID(), from.Addrs(), peerstore.PermanentAddrTTL)
-	if err := to.Connect(tb.Context(), peer.AddrInfo{ID: from.ID()}); err != nil {
-		tb.Fatal(err)
-	}
-	return pipe{
-		publish: func(ctx context.Context, data []byte) error {
-			return topics[0].Publish(ctx, data, pubsub.WithReadiness(pubsub.MinTopicSize(1)))
-		},
-		receive: func(ctx context.Context) error { _, err := sub.Next(ctx); return err },
-	}
+// report shows times in which the benchmark's own numbers, which include closing,
+// have no part.
+func report(b *testing.B, took []time.Duration) {
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(milliseconds(median(took)), "ms-median")
+	b.ReportMetric(milliseconds(slices.Max(took)), "ms-max")
 }
 
-func cpuTime() time.Duration {
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+type number interface{ ~int64 | ~float64 }
+
+// median is robust against what else the machine does.
+func median[T number](values []T) T {
+	sorted := slices.Sorted(slices.Values(values))
+	mid := len(sorted) / 2
+	if len(sorted)%2 == 0 {
+		return (sorted[mid-1] + sorted[mid]) / 2
+	}
+	return sorted[mid]
+}
+
+// cpuTime is what this process has used.
+func cpuTime(tb testing.TB) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err)
+		tb.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func heapInUse() uint64 {
+// live is the bytes in use: live objects and stacks. Two collections, because the
+// first one only empties the pools into their victim caches.
+func live() int64 {
+	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return m.HeapInuse + m.StackInuse
+	return int64(m.HeapAlloc + m.StackInuse)
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
-	madns "github.com/multiformats/go-multiaddr-dns"
 )
 
 // maxBootstrap bounds the bootstrappers of one file or DNS name; chosen because
@@ -55,14 +54,14 @@ func (c Config) bootstrappers(ctx context.Context) ([]peer.AddrInfo, error) {
 	var addrs []multiaddr.Multiaddr
 	var errs []error
 	for _, s := range c.Bootstrap {
-		found, err := expandBootstrap(ctx, s)
+		found, err := c.expandBootstrap(ctx, s)
 		addrs, errs = append(addrs, found...), append(errs, err)
 	}
 	infos, err := peer.AddrInfosFromP2pAddrs(addrs...)
 	return infos, errors.Join(append(errs, err)...)
 }
 
-func expandBootstrap(ctx context.Context, s string) ([]multiaddr.Multiaddr, error) {
+func (c Config) expandBootstrap(ctx context.Context, s string) ([]multiaddr.Multiaddr, error) {
 	lines, err := []string{s}, error(nil)
 	if file, isFile := strings.CutPrefix(s, "@"); isFile {
 		if lines, err = readBootstrapFile(file); err != nil {
@@ -72,13 +71,13 @@ func expandBootstrap(ctx context.Context, s string) ([]multiaddr.Multiaddr, erro
 	var out []multiaddr.Multiaddr
 	var errs []error
 	for _, l := range lines {
-		found, err := resolveBootstrap(ctx, l)
+		found, err := c.resolveBootstrap(ctx, l)
 		out, errs = append(out, found...), append(errs, err)
 	}
 	return out, errors.Join(errs...)
 }
 
-func resolveBootstrap(ctx context.Context, s string) ([]multiaddr.Multiaddr, error) {
+func (c Config) resolveBootstrap(ctx context.Context, s string) ([]multiaddr.Multiaddr, error) {
 	a, err := parseBootstrap(s)
 	if err != nil {
 		return nil, err
@@ -86,7 +85,7 @@ func resolveBootstrap(ctx context.Context, s string) ([]multiaddr.Multiaddr, err
 	if !bareDNSAddr(a) {
 		return []multiaddr.Multiaddr{a}, nil
 	}
-	found, err := madns.Resolve(ctx, a)
+	found, err := c.Resolver.Resolve(ctx, a)
 	if err != nil {
 		return nil, fmt.Errorf("bootstrapper %s: %w", a, err)
 	}

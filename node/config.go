@@ -9,6 +9,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/multiformats/go-multiaddr"
+	madns "github.com/multiformats/go-multiaddr-dns"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/weftnet/weft/adapters/gossipsub"
@@ -83,6 +84,8 @@ type Config struct {
 	// private addresses while our own are private.
 	Scope string
 
+	// Resolver resolves /dns… and /dnsaddr addresses; nil means the system's.
+	Resolver *madns.Resolver
 	// Logger takes the node's log; nil discards it.
 	Logger *slog.Logger
 	// Registry takes the node's metrics; nil means one of its own. Nodes in one
@@ -128,6 +131,9 @@ func (c Config) ephemeral() bool { return c.Ephemeral || c.DataDir == "" }
 func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Resolver == nil {
+		c.Resolver = madns.DefaultResolver
 	}
 	if c.Registry == nil {
 		c.Registry = metrics.New(version())

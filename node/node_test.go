@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	madns "github.com/multiformats/go-multiaddr-dns"
 	"go.uber.org/goleak"
 
 	"github.com/weftnet/weft/node"
@@ -135,6 +136,38 @@ func TestABootstrapFileIsReadAgainUntilTheNodeHasJoined(t *testing.T) {
 	if err := late.Ready(); err != nil {
 		t.Errorf("Ready = %v after joining", err)
 	}
+}
+
+func TestABootstrapperIsFoundByDNS(t *testing.T) {
+	boot := start(t)
+	addr, id := boot.Addrs()[0].String(), boot.ID()
+	dns, err := madns.NewResolver(madns.WithDefaultResolver(&madns.MockResolver{TXT: map[string][]string{
+		"_dnsaddr.boot.example.org": {"dnsaddr=" + addr, "dnsaddr=/ip4/192.0.2.1/tcp/1"},
+	}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"/dnsaddr/boot.example.org", "/dnsaddr/boot.example.org/p2p/" + id.String()} {
+		n := start(t, func(c *node.Config) { c.Resolver, c.Bootstrap = dns, []string{name} })
+		awaitPeer(t, n, id)
+	}
+}
+
+func TestANameThatDoesNotResolveIsToldAndOthersAreTried(t *testing.T) {
+	boot := start(t)
+	dns, err := madns.NewResolver(madns.WithDefaultResolver(&madns.MockResolver{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := start(t, func(c *node.Config) { c.Resolver, c.Bootstrap = dns, []string{"/dnsaddr/gone.example.org"} })
+	eventually(t, "the reason in Ready", func() bool {
+		err := lost.Ready()
+		return err != nil && strings.Contains(err.Error(), "gone.example.org")
+	})
+	found := start(t, joining(boot), func(c *node.Config) {
+		c.Resolver, c.Bootstrap = dns, append(c.Bootstrap, "/dnsaddr/gone.example.org")
+	})
+	awaitPeer(t, found, boot.ID())
 }
 
 func TestTwoNodesCannotShareADataDir(t *testing.T) {

@@ -128,7 +128,7 @@ func (n *Node) openHost(p *parts, key crypto.PrivKey) (err error) {
 	cfg.Reserved = n.bootstrap.has
 	cfg.DialTimeout, cfg.MemoryLimit = n.cfg.DialTimeout, n.cfg.MemoryLimit
 	cfg.MaxInboundMessage = gossipsub.WireLimit(n.cfg.MaxMessageBytes)
-	cfg.UserAgent = UserAgent()
+	cfg.UserAgent, cfg.Resolver = UserAgent(), n.cfg.Resolver
 	cfg.Logger, cfg.Registerer = n.cfg.Logger, n.cfg.Registry
 	cfg.Post = p.loop.Post
 	if p.host, err = libp2phost.New(cfg); err == nil {
