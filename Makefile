@@ -66,7 +66,7 @@ test-race: ## run the tests with the race detector; needs a C compiler
 .PHONY: test-docker
 test-docker: ## run the image and the cluster in Docker; needs docker, docker-compose, prometheus
 	@docker info >/dev/null 2>&1 || { echo "no Docker daemon answers: start it (systemctl start docker, or dockerd as root)" >&2; exit 1; }
-	go test -tags docker -count=1 -timeout 15m ./docker/...
+	go test -tags docker -count=1 -parallel 8 -timeout 15m ./docker/...
 
 .PHONY: test-interop
 test-interop: ## talk with js-libp2p, plain go-libp2p and kubo; needs node and npm

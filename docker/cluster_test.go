@@ -26,6 +26,7 @@ const (
 // TestCluster starts the compose file's bootstrap node and five others and leads
 // them through what happens to networks. The steps build on each other.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	c := up(t, nodes, "bootstrap", "node")
 	all := c.members("bootstrap", "node")
 	step(t, "everyone meets everyone", func(t *testing.T) { joined(t, all) })

@@ -28,6 +28,7 @@ var prometheusImage = runName + ":prometheus"
 // TestPrometheusAnswersEveryExpressionOfTheDashboard runs the provisioned
 // Prometheus, as Debian packages it, beside three nodes.
 func TestPrometheusAnswersEveryExpressionOfTheDashboard(t *testing.T) {
+	t.Parallel()
 	buildPrometheus(t)
 	c := up(t, 2, "bootstrap", "node", "prometheus")
 	all := c.members("bootstrap", "node")
