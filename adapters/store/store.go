@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,20 +18,14 @@ import (
 	"github.com/weftnet/weft/protocols/core"
 )
 
-// What can be wrong with a store. Every error says where and what to do.
-var (
-	ErrLocked   = errors.New("another weft process uses the store")
-	ErrReadOnly = errors.New("the store cannot be written")
-	ErrFormat   = errors.New("the store was written by a later version of weft")
-	ErrDamaged  = errors.New("the store is damaged")
-	ErrClosed   = errors.New("the store is closed")
-)
-
 const (
-	cacheBytes  = 8 << 20
+	cacheBytes  = 8 << 20 // see "Memory" in doc.go
 	bufferBytes = 4 << 20
+	spareBytes  = 4 * bufferBytes // of disk: two buffers, their log, and one compaction
 	format      = 1
-	lockFile    = "LOCK.weft"
+	// Pebble's own lock tells neither two nodes of one process nor two names of
+	// one directory apart; this one does.
+	lockFile = "LOCK.weft"
 )
 
 // Store is an open store. Its methods may be called from any goroutine.
@@ -42,13 +35,14 @@ type Store struct {
 
 	mu       sync.Mutex // also keeps Close away from calls under way: a closed Pebble panics
 	closed   bool
+	failed   error                     // of the call that Pebble could not survive
 	lastSeen map[core.PeerID]time.Time // of every saved peer
 }
 
 // Open opens the store in dir, which is made if need be. One process uses a
-// store at a time.
+// store at a time, and opens it once. A nil logger discards.
 func Open(dir string, log *slog.Logger) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := prepare(dir); err != nil {
 		return nil, explain(dir, err)
 	}
 	lock := flock.New(filepath.Join(dir, lockFile))
@@ -67,20 +61,41 @@ func Open(dir string, log *slog.Logger) (*Store, error) {
 	return s, nil
 }
 
+// prepare makes the directory and sees that there is room: on a full disk Pebble
+// would wait for space without end.
+func prepare(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	disk, err := vfs.Default.GetDiskUsage(dir)
+	if err != nil {
+		return err
+	}
+	if disk.AvailBytes < spareBytes {
+		return fmt.Errorf("%w: %d KiB are free, %d KiB are needed", syscall.ENOSPC, disk.AvailBytes>>10, spareBytes>>10)
+	}
+	return nil
+}
+
 // OpenMemory opens a store that is forgotten when it is closed.
 func OpenMemory(log *slog.Logger) (*Store, error) { return open("", vfs.NewMem(), log) }
 
-func open(dir string, files vfs.FS, log *slog.Logger) (*Store, error) {
+func open(dir string, files vfs.FS, log *slog.Logger) (s *Store, err error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	var failed error
+	defer contain(&failed, &err)
 	cache := pebble.NewCache(cacheBytes)
 	defer cache.Unref()
 	db, err := pebble.Open(dir, &pebble.Options{
-		FS: files, Cache: cache, MemTableSize: bufferBytes, Logger: logger{log},
+		FS: files, Cache: cache, MemTableSize: bufferBytes, Logger: logger{log}, EventListener: watch(log),
 		FormatMajorVersion: pebble.FormatNewest,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db}
+	s = &Store{db: db}
 	if err := s.checkFormat(); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -125,24 +140,6 @@ func (s *Store) checkFormat() error {
 	return nil
 }
 
-// explain adds to a failure what to do about it.
-func explain(dir string, err error) error {
-	switch {
-	case errors.Is(err, ErrFormat):
-		return fmt.Errorf("%s: %w", dir, err)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return fmt.Errorf("%w: %w: this process runs as uid %d; give it the directory: chown -R %d %s",
-			ErrReadOnly, err, os.Getuid(), os.Getuid(), dir)
-	case errors.Is(err, syscall.ENOSPC):
-		return fmt.Errorf("%w: %w: free some space", ErrReadOnly, err)
-	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%w: %w: %s must be a directory", ErrReadOnly, err, dir)
-	case pebble.IsCorruptionError(err), errors.Is(err, ErrDamaged):
-		return fmt.Errorf("%w: %s: %w: move it away; only addresses of known peers are lost, not the identity", ErrDamaged, dir, err)
-	}
-	return fmt.Errorf("opening the store %s: %w", dir, err)
-}
-
 // scan calls each for every record whose key begins with prefix; the slices are
 // valid during the call only.
 func (s *Store) scan(prefix byte, each func(key, value []byte) error) (err error) {
@@ -160,29 +157,15 @@ func (s *Store) scan(prefix byte, each func(key, value []byte) error) (err error
 }
 
 // use runs f, one call at a time, unless the store is closed.
-func (s *Store) use(f func() error) error {
+func (s *Store) use(f func() error) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	switch {
+	case s.closed:
 		return ErrClosed
+	case s.failed != nil:
+		return s.failed
 	}
+	defer contain(&s.failed, &err)
 	return f()
-}
-
-// logger hands Pebble's log to slog: what it did at debug level, what is wrong
-// at error level.
-type logger struct{ log *slog.Logger }
-
-func (l logger) Infof(format string, args ...any) {
-	l.log.Debug("pebble: " + fmt.Sprintf(format, args...))
-}
-
-func (l logger) Errorf(format string, args ...any) {
-	l.log.Error("pebble: " + fmt.Sprintf(format, args...))
-}
-
-// Fatalf is called when going on would lose data.
-func (l logger) Fatalf(format string, args ...any) {
-	l.Errorf(format, args...)
-	panic("pebble: " + fmt.Sprintf(format, args...))
 }

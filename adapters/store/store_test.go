@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/test"
 	"github.com/multiformats/go-multiaddr"
+	"go.uber.org/goleak"
 
 	"github.com/weftnet/weft/protocols/core"
 )
@@ -128,6 +129,23 @@ func TestALaterFormatIsRefused(t *testing.T) {
 	}
 }
 
+func TestALaterFormatOfPebbleIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := open1(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	markers, err := filepath.Glob(filepath.Join(dir, "marker.format-version.*"))
+	if err != nil || len(markers) != 1 {
+		t.Fatal(markers, err)
+	}
+	if err := os.Rename(markers[0], filepath.Join(dir, "marker.format-version.000099.999")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, quiet); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "run the later version") {
+		t.Errorf("open = %v, want ErrFormat", err)
+	}
+}
+
 func TestAFileInThePlaceOfTheDirectoryIsExplained(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -223,7 +241,7 @@ func TestMain(m *testing.M) {
 		fmt.Print(err)
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func writeUntilKilled(dir string) {
@@ -269,5 +287,53 @@ func BenchmarkSavePeer(b *testing.B) {
 		if err := s.SavePeer(p); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkSavedPeers(b *testing.B) {
+	s, err := OpenMemory(quiet)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	for i := range MaxSavedPeers {
+		if err := s.SavePeer(aPeer(b, int64(i), "/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.1/udp/1/quic-v1")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if got, err := s.SavedPeers(MaxSavedPeers); err != nil || len(got) != MaxSavedPeers {
+			b.Fatal(len(got), err)
+		}
+	}
+}
+
+func BenchmarkParsePeer(b *testing.B) {
+	p := aPeer(b, 1, "/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.1/udp/1/quic-v1")
+	key, value := []byte(p.Peer), appendPeer(nil, p)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := parsePeer(key, value); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkOpenAndClose(b *testing.B) {
+	for name, open := range map[string]func() (*Store, error){
+		"disk":   func() (*Store, error) { return Open(b.TempDir(), quiet) },
+		"memory": func() (*Store, error) { return OpenMemory(quiet) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				s, err := open()
+				if err != nil {
+					b.Fatal(err)
+				}
+				s.Close()
+			}
+		})
 	}
 }
