@@ -1,0 +1,191 @@
+package infect
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/frame"
+)
+
+// ErrFull means that the table has no room for an item of our own.
+var ErrFull = errors.New("too many items are being gossiped: try again in a few seconds")
+
+// Held says whether an item that is not in the table is here all the same: booked,
+// stored, or older than what is. item is nil when it was only announced. It is
+// called for every offer of an unknown item and must not do IO.
+type Held func(from core.PeerID, id ID, item []byte) bool
+
+// Machine spreads items of one kind.
+type Machine struct {
+	cfg   Config
+	held  Held
+	rng   *rand.Rand
+	table table
+	peers []core.PeerID // connected members, in the order of the last draws
+	known map[core.PeerID]struct{}
+	stats Stats
+}
+
+// New makes a machine from a valid configuration.
+func New(cfg Config, held Held, rng *rand.Rand) *Machine {
+	return &Machine{cfg: cfg, held: held, rng: rng, table: newTable(), known: map[core.PeerID]struct{}{}}
+}
+
+// PeerUp takes in a new member.
+func (m *Machine) PeerUp(peer core.PeerID) {
+	if _, again := m.known[peer]; !again {
+		m.known[peer] = struct{}{}
+		m.peers = append(m.peers, peer)
+	}
+}
+
+// PeerDown forgets a member that disconnected. Offers to it count as timed out,
+// and items asked of it are asked of others.
+func (m *Machine) PeerDown(now time.Time, peer core.PeerID, out *[]Action) {
+	if _, ok := m.known[peer]; !ok {
+		return
+	}
+	delete(m.known, peer)
+	m.peers = slices.DeleteFunc(m.peers, func(p core.PeerID) bool { return p == peer })
+	for _, e := range slices.Clone(m.table.schedule) {
+		e.askable = slices.DeleteFunc(e.askable, func(p core.PeerID) bool { return p == peer })
+		switch {
+		case e.open(peer):
+			m.askNext(now, e, out)
+		case e.state == spreading && e.landed(peer):
+			m.stats.TimedOut++
+			m.spread(now, e, out)
+		}
+	}
+}
+
+// Gossip spreads an item that is valid and held here: one of our own, or one that
+// Check handed over. A small item comes along; without it, it is announced, and
+// the loop answers Provide. What was finished a short time ago is not spread again.
+func (m *Machine) Gossip(now time.Time, id ID, item []byte, out *[]Action) error {
+	if len(item) > MaxInline {
+		item = nil
+	}
+	e := m.table.entries[id]
+	switch {
+	case e == nil:
+		if !m.makeRoom() {
+			return ErrFull
+		}
+		e = &entry{id: id, state: spreading}
+		m.table.add(e, now)
+	case e.state == lost: // it was had in another way
+		m.table.forget(e)
+		return m.Gossip(now, id, item, out)
+	case e.state >= spreading:
+		return nil
+	}
+	e.item = bytes.Clone(item) // it may be a small part of a large message
+	e.offered = make(map[core.PeerID]uint8, m.cfg.Targets)
+	m.table.become(e, spreading)
+	m.stats.Spread++
+	m.spread(now, e, out)
+	return nil
+}
+
+// Reject ends an item that is invalid. Who offers it in the next minute is blamed
+// without another check.
+func (m *Machine) Reject(now time.Time, id ID) {
+	if e := m.table.entries[id]; e != nil && e.state < spreading {
+		m.stats.Rejected++
+		m.table.finish(e, rejected, now.Add(m.cfg.KeepFinished))
+	}
+}
+
+// Receive takes in a message of this protocol from a member.
+func (m *Machine) Receive(now time.Time, from core.PeerID, kind frame.Type, payload []byte, out *[]Action) {
+	if _, ok := m.known[from]; !ok {
+		return
+	}
+	msg, err := Parse(kind, payload)
+	if err != nil {
+		m.blame(from, FaultMalformed, err.Error(), out)
+		return
+	}
+	switch kind {
+	case TypePush, TypeAnnounce:
+		m.onOffer(now, from, msg, out)
+	case TypeAnswer:
+		m.onAnswer(now, from, msg, out)
+	case TypeGet:
+		m.onGet(now, from, msg.ID, out)
+	case TypeItem:
+		m.onItem(now, from, msg, out)
+	}
+}
+
+// Tick does what is due: offers without an answer, items that did not come or were
+// not accepted, and finished ones to be forgotten.
+func (m *Machine) Tick(now time.Time, out *[]Action) {
+	for len(m.table.schedule) > 0 && !m.table.schedule[0].due.After(now) {
+		m.overdue(now, m.table.schedule[0], out)
+	}
+	for e := m.table.oldest(); e != nil && !e.due.After(now); e = m.table.oldest() {
+		m.table.forget(e)
+	}
+}
+
+func (m *Machine) overdue(now time.Time, e *entry, out *[]Action) {
+	switch e.state {
+	case wanted:
+		m.blame(e.asked[len(e.asked)-1], FaultWithheld, "it announced "+e.id.String()+" and did not give it", out)
+		m.askNext(now, e, out)
+	case checking:
+		m.stats.Expired++
+		m.table.forget(e)
+	case spreading:
+		for len(e.flights) > 0 && !e.flights[0].due.After(now) {
+			m.stats.TimedOut++
+			e.flights = e.flights[1:]
+		}
+		m.spread(now, e, out)
+	}
+}
+
+// Deadline is when Tick has something to do.
+func (m *Machine) Deadline() (next time.Time) {
+	if len(m.table.schedule) > 0 {
+		next = m.table.schedule[0].due
+	}
+	if e := m.table.oldest(); e != nil {
+		next = core.Earliest(next, e.due)
+	}
+	return next
+}
+
+// makeRoom forgets a finished entry when the table is full; false: there is none.
+func (m *Machine) makeRoom() bool {
+	if len(m.table.entries) < m.cfg.MaxEntries {
+		return true
+	}
+	e := m.table.oldest()
+	if e == nil {
+		return false
+	}
+	m.table.forget(e)
+	return true
+}
+
+func (m *Machine) blame(peer core.PeerID, f Fault, detail string, out *[]Action) {
+	m.stats.Faults++
+	*out = append(*out, Penalize{peer, f, detail})
+}
+
+// Stats returns counters and gauges.
+func (m *Machine) Stats() Stats {
+	s := m.stats
+	s.Entries, s.Finished, s.Peers = len(m.table.entries), m.table.finished.Len(), len(m.peers)
+	for _, n := range m.table.pending {
+		s.Pending += n
+	}
+	return s
+}
