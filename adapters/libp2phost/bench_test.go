@@ -115,10 +115,11 @@ func BenchmarkNew(b *testing.B) {
 }
 
 // BenchmarkConnect connects and disconnects two hosts: ours, and for comparison
-// plain libp2p ones with the same transports.
+// plain libp2p ones over the same transport.
 func BenchmarkConnect(b *testing.B) {
 	b.Run("weft", func(b *testing.B) {
-		a, to := newTestHost(b), newTestHost(b)
+		tcpOnly := func(c *Config) { c.Listen = []ma.Multiaddr{loopbackTCP} }
+		a, to := newTestHost(b, tcpOnly), newTestHost(b, tcpOnly)
 		connectOften(b, a.Base(), to.on("tcp"))
 	})
 	b.Run("plain", func(b *testing.B) {

@@ -12,9 +12,10 @@ import (
 	"github.com/multiformats/go-varint"
 )
 
-// readAhead is the meter's buffer, in bytes: several typical control messages
-// come with one read of the stream.
-const readAhead = 4096
+// readAhead is the meter's buffer, in bytes: chosen because a few typical control
+// messages come with one read of the stream, and three idle streams with each peer
+// cost little.
+const readAhead = 512
 
 var (
 	errOversize = errors.New("announced message is over the limit")

@@ -199,8 +199,8 @@ func TestABegunMessageMustEndInTimeAndAnIdleStreamNeedNot(t *testing.T) {
 }
 
 func TestOnlyAMessageThatDoesNotArriveWholeIsTimed(t *testing.T) {
-	whole, cut := framed(body(1000)), framed(body(1000))
-	m := newMeter(newFakeStream(true, append(whole, whole...), cut[:500], cut[500:]), 1<<20, testMetering(t, soon))
+	whole, cut := framed(body(readAhead/4)), framed(body(readAhead/4))
+	m := newMeter(newFakeStream(true, append(whole, whole...), cut[:50], cut[50:]), 1<<20, testMetering(t, soon))
 	read := func(n int) {
 		t.Helper()
 		if _, err := io.ReadFull(m, make([]byte, n)); err != nil {
@@ -211,11 +211,11 @@ func TestOnlyAMessageThatDoesNotArriveWholeIsTimed(t *testing.T) {
 	if m.begun.Load() != 0 {
 		t.Error("a message that arrived whole is timed")
 	}
-	read(1 + 600)
+	read(1 + 60)
 	if m.begun.Load() == 0 {
 		t.Error("a message that is incomplete is not timed")
 	}
-	read(len(cut) - 600)
+	read(len(cut) - 60)
 	if m.begun.Load() != 0 {
 		t.Error("a message is timed after its end")
 	}
