@@ -6,7 +6,7 @@
 // utils/bloom), whose parameters are kept and whose weak spots are not: an answer
 // is capped on both sides, one bad claim does not cost a connection, and the key
 // of an entry is a keyed hash of 15 ns rather than a SHA-256 of 140
-// (docs/adr/0010-keyed-hash-for-peer-lists.md).
+// (docs/adr/0003-keyed-hash-for-peer-lists.md).
 //
 // # Parts
 //

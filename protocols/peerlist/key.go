@@ -35,7 +35,7 @@ type Key struct{ first, step uint64 }
 
 // Keyer turns entry IDs into keys under one salt: the AES-256 encryption of the
 // ID. Who does not know the salt cannot find two entries that share bits; see
-// docs/adr/0010-keyed-hash-for-peer-lists.md for why it is AES and not SHA-256.
+// docs/adr/0003-keyed-hash-for-peer-lists.md for why it is AES and not SHA-256.
 type Keyer struct {
 	block   cipher.Block
 	in, out [aes.BlockSize]byte // here, so that they do not escape once per key
