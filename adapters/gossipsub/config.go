@@ -57,10 +57,10 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		MaxMessage:             DefaultMaxMessage,
-		MaxTopicsPerPeer:       1_024, // chosen: under 1 MiB a peer with the longest names
-		MaxSubscriptionsPerRPC: 4_096, // chosen: the hello of a peer in 4 x as many topics still counts
-		SubscriptionMessages:   4_096, // chosen: 0.2 s of reader pause at 20,000 messages/s
-		SubscriptionBytes:      64 << 20,
+		MaxTopicsPerPeer:       1_024,    // chosen: under 1 MiB a peer with the longest names
+		MaxSubscriptionsPerRPC: 4_096,    // chosen: the hello of a peer in 4 x as many topics still counts
+		SubscriptionMessages:   4_096,    // chosen: 0.2 s of reader pause at 20,000 messages/s
+		SubscriptionBytes:      64 << 20, // chosen: four of the largest messages fit
 		Logger:                 slog.New(slog.DiscardHandler),
 	}
 }

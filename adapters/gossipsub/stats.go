@@ -6,7 +6,7 @@ import (
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 )
 
-// Stats are totals since the start, but for the four first fields, which are as
+// Stats are totals since the start, but for the first four fields, which are as
 // of now.
 type Stats struct {
 	Peers         int // with a pubsub stream

@@ -10,8 +10,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
-type protocolID = protocol.ID
-
 // trace listens to pubsub: it counts, and mirrors the mesh, which the router does
 // not show. Pubsub calls it from its process loop and from its validators; none
 // of it waits. Pubsub reports nothing of our own messages.
@@ -25,7 +23,7 @@ type trace struct {
 	gone func(peer.ID) // told on the process loop when a peer has left
 
 	mu     sync.RWMutex
-	peers  map[peer.ID]protocolID          // with a stream from us
+	peers  map[peer.ID]protocol.ID         // with a stream from us
 	mesh   map[string]map[peer.ID]struct{} // our topics only
 	topics map[string]*topicStats          // created for our topics only
 	other  topicStats
@@ -36,7 +34,7 @@ var _ pubsub.RawTracer = (*trace)(nil)
 
 func newTrace() *trace {
 	return &trace{
-		peers:  make(map[peer.ID]protocolID),
+		peers:  make(map[peer.ID]protocol.ID),
 		mesh:   make(map[string]map[peer.ID]struct{}),
 		topics: make(map[string]*topicStats),
 		gone:   func(peer.ID) {},
@@ -130,7 +128,7 @@ func (t *trace) announce() {
 }
 
 // OnNewOutboundStream and the methods below are pubsub's RawTracer.
-func (t *trace) OnNewOutboundStream(p peer.ID, proto protocolID) {
+func (t *trace) OnNewOutboundStream(p peer.ID, proto protocol.ID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.peers[p] = proto
