@@ -63,14 +63,15 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	known, err := n.KnownPeers(ctx)
+	peers := p.host.Peers()
 	s := Status{
 		ID: p.host.ID(), Network: n.cfg.Network, Agent: UserAgent(), Started: p.started,
-		Addrs: n.Addrs(), Peers: p.host.NumPeers(), Known: len(known),
+		Addrs: n.Addrs(), Peers: len(peers), Known: len(known),
 		DHTPeers: p.dht.Size(), Topics: len(p.pubsub.Topics()),
 	}
 	host := p.host.Stats()
 	s.ReceivedBytes, s.SentBytes = host.ReceivedBytes, host.SentBytes
-	for _, c := range p.host.Peers() {
+	for _, c := range peers {
 		if c.Inbound {
 			s.Inbound++
 		}
