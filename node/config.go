@@ -13,8 +13,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/weftnet/weft/adapters/gossipsub"
+	"github.com/weftnet/weft/adapters/kaddht"
 	"github.com/weftnet/weft/adapters/libp2phost"
 	"github.com/weftnet/weft/adapters/metrics"
+	"github.com/weftnet/weft/protocols/dialing"
 )
 
 // ErrConfig is wrapped by every error of Config.Validate.
@@ -100,21 +102,22 @@ type Config struct {
 // Setting is one effective setting and where it came from.
 type Setting struct{ Key, Value, Source string }
 
-// MaxMessageLimit is the largest MaxMessageBytes (seed: Basalt, 16 MB).
+// MaxMessageLimit is the largest MaxMessageBytes (Basalt: max message size, 16 MB).
 const MaxMessageLimit = gossipsub.MaxMaxMessage
 
-// DefaultConfig returns the settings of an open network: ports and limits as in
-// the Basalt seed (30303, 50 peers, 10 s), no bootstrappers, nothing on disk.
+// DefaultConfig returns the settings of an open network: port 30303 as in Basalt,
+// the limits of the parts below, no bootstrappers, nothing on disk.
 func DefaultConfig() Config {
+	host, dial := libp2phost.DefaultConfig(), dialing.DefaultConfig()
 	return Config{
-		Network:         "weft",
+		Network:         kaddht.DefaultNetwork,
 		Listen:          []string{"/ip4/0.0.0.0/tcp/30303", "/ip4/0.0.0.0/udp/30303/quic-v1", "/ip6/::/tcp/30303", "/ip6/::/udp/30303/quic-v1"},
-		MaxPeers:        50,
-		TargetDegree:    12,
-		MaxMessageBytes: 1 << 20,
-		DialTimeout:     10 * time.Second,
+		MaxPeers:        host.MaxPeers,
+		TargetDegree:    dial.TargetDegree,
+		MaxMessageBytes: gossipsub.DefaultMaxMessage,
+		DialTimeout:     host.DialTimeout,
 		ConnsPerIP:      8,
-		Scope:           "auto",
+		Scope:           host.Scope.String(),
 	}
 }
 
