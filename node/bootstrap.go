@@ -8,9 +8,14 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/dialing"
 )
 
 // maxBootstrap bounds the bootstrappers of one file or DNS name; chosen because
@@ -118,4 +123,66 @@ func readBootstrapFile(file string) ([]string, error) {
 		}
 	}
 	return lines, nil
+}
+
+// bootstrapSet is the current bootstrappers, for the adapters that ask who they
+// are; the dialing machine has its own copy.
+type bootstrapSet struct {
+	mu    sync.RWMutex
+	peers []peer.AddrInfo
+	err   error
+}
+
+// update takes in what was found, which replaces what was known, unless some
+// file or name could not be read: then nobody is forgotten.
+func (b *bootstrapSet) update(found []peer.AddrInfo, err error) []peer.AddrInfo {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err = err; err != nil {
+		for _, old := range b.peers {
+			if !slices.ContainsFunc(found, func(p peer.AddrInfo) bool { return p.ID == old.ID }) {
+				found = append(found, old)
+			}
+		}
+	}
+	b.peers = found
+	return found
+}
+
+func (b *bootstrapSet) list() []peer.AddrInfo {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.peers
+}
+
+func (b *bootstrapSet) has(id peer.ID) bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return slices.ContainsFunc(b.peers, func(p peer.AddrInfo) bool { return p.ID == id })
+}
+
+func (b *bootstrapSet) lastErr() error {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.err
+}
+
+// rereadEvery is how often bootstrap files and DNS names are read again while
+// the node has no peer; chosen because a container's peer starts within seconds.
+const rereadEvery = time.Second
+
+// keepBootstrapping hands the bootstrappers to the dialing machine and reads
+// them again for as long as nobody is connected.
+func (n *Node) keepBootstrapping(ctx context.Context, p *parts) {
+	for {
+		if p.host.NumPeers() == 0 {
+			peers := n.bootstrap.update(n.cfg.bootstrappers(ctx))
+			p.loop.Post(core.Command{Body: dialing.SetBootstrappers{Peers: peers}})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(rereadEvery):
+		}
+	}
 }

@@ -17,9 +17,9 @@
 //	…
 //	msg, err := sub.Next(ctx)
 //
-// New checks the configuration and takes the data directory; Start listens,
-// joins and returns once the node can be dialled; Close ends everything that
-// Start began. Nothing is global: any number of nodes live in one process, each
+// New checks the configuration; Start takes the data directory, listens, begins to
+// join and returns once the node can be dialled; Close ends everything that Start
+// began. Nothing is global: any number of nodes live in one process, each
 // with a Registry of its own.
 //
 // Inside, the protocols of weft are pure state machines (package protocols) that

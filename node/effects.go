@@ -3,14 +3,9 @@ package node
 import (
 	"context"
 	"log/slog"
-	"slices"
-	"sync"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/weftnet/weft/protocols/core"
-	"github.com/weftnet/weft/protocols/dialing"
 )
 
 const (
@@ -117,73 +112,6 @@ func (p *parts) keepSaving(ctx context.Context, log *slog.Logger) {
 				save(<-p.saves)
 			}
 			return
-		}
-	}
-}
-
-// bootstrapSet is the current bootstrappers, for the adapters that ask who they
-// are; the dialing machine has its own copy.
-type bootstrapSet struct {
-	mu    sync.RWMutex
-	peers []peer.AddrInfo
-	err   error
-}
-
-// update takes in what was found, which replaces what was known, unless some
-// file or name could not be read: then nobody is forgotten.
-func (b *bootstrapSet) update(found []peer.AddrInfo, err error) []peer.AddrInfo {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.err = err; err != nil {
-		for _, old := range b.peers {
-			if !slices.ContainsFunc(found, func(p peer.AddrInfo) bool { return p.ID == old.ID }) {
-				found = append(found, old)
-			}
-		}
-	}
-	b.peers = found
-	return found
-}
-
-func (b *bootstrapSet) list() []peer.AddrInfo {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	return b.peers
-}
-
-func (b *bootstrapSet) has(id peer.ID) bool {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	for _, p := range b.peers {
-		if p.ID == id {
-			return true
-		}
-	}
-	return false
-}
-
-func (b *bootstrapSet) lastErr() error {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	return b.err
-}
-
-// rereadEvery is how often bootstrap files and DNS names are read again while
-// the node has no peer; chosen because a container's peer starts within seconds.
-const rereadEvery = time.Second
-
-// keepBootstrapping hands the bootstrappers to the dialing machine and reads
-// them again for as long as nobody is connected.
-func (n *Node) keepBootstrapping(ctx context.Context, p *parts) {
-	for {
-		if p.host.NumPeers() == 0 {
-			peers := n.bootstrap.update(n.cfg.bootstrappers(ctx))
-			p.loop.Post(core.Command{Body: dialing.SetBootstrappers{Peers: peers}})
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(rereadEvery):
 		}
 	}
 }

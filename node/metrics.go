@@ -74,7 +74,7 @@ var hostFields = []metrics.Field[libp2phost.Stats]{
 	}),
 	metrics.Counter("weft_host_received_bytes_total", "Bytes received on all streams.", func(s libp2phost.Stats) uint64 { return s.ReceivedBytes }),
 	metrics.Counter("weft_host_sent_bytes_total", "Bytes sent on all streams.", func(s libp2phost.Stats) uint64 { return s.SentBytes }),
-	metrics.Counter("weft_host_dials_total", "Dials begun.", func(s libp2phost.Stats) uint64 { return s.DialsStarted }),
+	metrics.Counter("weft_host_dials_total", "Dials begun, those that the owner asked for included.", func(s libp2phost.Stats) uint64 { return s.DialsStarted }),
 	metrics.Counter("weft_host_failed_dials_total", "Dials that failed.", func(s libp2phost.Stats) uint64 { return s.DialsFailed }),
 }
 
@@ -96,7 +96,7 @@ var nodeFields = []metrics.Field[nodeStats]{
 	}),
 	metrics.Gauge("weft_dialing_bootstrappers", "Bootstrappers configured.", func(s nodeStats) int { return s.dialing.Bootstrappers }),
 	metrics.Gauge("weft_dialing_bootstrappers_connected", "Bootstrappers connected.", func(s nodeStats) int { return s.dialing.BootstrapConnected }),
-	metrics.Counter("weft_dialing_dials_total", "Dials begun.", func(s nodeStats) uint64 { return s.dialing.Dials }),
+	metrics.Counter("weft_dialing_dials_total", "Dials that the node chose to begin.", func(s nodeStats) uint64 { return s.dialing.Dials }),
 	metrics.Counter("weft_dialing_failed_total", "Dials that brought no connection.", func(s nodeStats) uint64 { return s.dialing.Failed + s.dialing.Swept }),
 	metrics.Counter("weft_dialing_forgotten_total", "Candidates forgotten after failing too often.", func(s nodeStats) uint64 { return s.dialing.Forgotten }),
 	metrics.Counter("weft_dialing_evicted_total", "Candidates that made room for others.", func(s nodeStats) uint64 { return s.dialing.Evicted }),
