@@ -128,13 +128,11 @@ func (m *Machine) discovered(now time.Time, ev core.Discovered) bool {
 	if k.addrs(1) == nil {
 		k.due = now // those that were due earlier go first
 	}
-	before := *k
-	k.saved = k.saved || ev.From == core.SourceSaved
-	k.heard = k.heard || ev.From != core.SourceSaved
-	k.source = min(k.source, ev.From)
+	heard, hearsay := k.heard, k.hearsay
+	k.heard, k.source = true, min(k.source, ev.From)
 	// The newest come first, but false ones cannot push true ones out at a stroke.
-	k.hearsay = addAddrs(addAddrs(nil, ev.Addrs, m.cfg.MaxAddrs), k.hearsay, m.cfg.MaxAddrs)
-	return k.heard != before.heard || k.saved != before.saved || !sameAddrs(k.hearsay, before.hearsay)
+	k.hearsay = addAddrs(addAddrs(nil, ev.Addrs, m.cfg.MaxAddrs), hearsay, m.cfg.MaxAddrs)
+	return !heard || !sameAddrs(k.hearsay, hearsay)
 }
 
 func (m *Machine) connected(now time.Time, ev core.Connected, out *[]core.Effect) {
