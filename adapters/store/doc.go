@@ -25,7 +25,7 @@
 //
 // One store is opened once at a time (ErrLocked), by a lock of ours beside
 // Pebble's, which one process could take twice. A damaged file is found on opening
-// or on reading (ErrDamaged), never by the process ending. A write that the disk
+// (ErrDamaged), or fails a later read; it never ends the process. A write that the disk
 // refuses ends the store (ErrFailed), and the node goes on without it. Opening
 // asks for 16 MiB of free space, because Pebble waits for space without end.
 //

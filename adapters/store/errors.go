@@ -37,16 +37,22 @@ func explain(dir string, err error) error {
 		return fmt.Errorf("%w: %w: %s must be a directory", ErrReadOnly, err, dir)
 	case strings.Contains(err.Error(), "unknown format major version"): // Pebble's own
 		return fmt.Errorf("%w: %s: %w: run the later version, or name another --data-dir", ErrFormat, dir, err)
-	case isDamage(err):
-		first, _, _ := strings.Cut(err.Error(), "\n")
-		return fmt.Errorf("%w: %s: %s: move it away; only addresses of known peers are lost, not the identity", ErrDamaged, dir, first)
+	case errors.Is(err, ErrDamaged):
+		first, _, _ := strings.Cut(err.Error(), "\n") // Pebble adds lines for itself
+		return fmt.Errorf("%w: %s: move it away; only addresses of known peers are lost, not the identity", ErrDamaged,
+			strings.TrimPrefix(first, ErrDamaged.Error()+": "))
 	}
-	return fmt.Errorf("opening the store %s: %w: see to the disk, then restart", dir, err)
+	return fmt.Errorf("opening the store %s: %w: see to the disk, or name another --data-dir", dir, err)
 }
 
-// isDamage says that the files are to blame: what is wrong with them, or missing,
-// Pebble reports in many ways, what the system refuses always by number.
-func isDamage(err error) bool {
+// markDamage marks an error of Pebble that its files are to blame for: what is
+// wrong with them, or missing, it reports in many ways, but what the system
+// refuses always with the system's number.
+func markDamage(dir string, err error) error {
 	var refused syscall.Errno
-	return pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) || !errors.As(err, &refused)
+	byFiles := pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) || !errors.As(err, &refused)
+	if !byFiles || errors.Is(err, ErrFormat) {
+		return err
+	}
+	return fmt.Errorf("%w: %s: %w", ErrDamaged, dir, err)
 }

@@ -55,7 +55,7 @@ func Open(dir string, log *slog.Logger) (*Store, error) {
 	}
 	s, err := open(dir, vfs.Default, log)
 	if err != nil {
-		return nil, errors.Join(explain(dir, err), lock.Unlock())
+		return nil, errors.Join(explain(dir, markDamage(dir, err)), lock.Unlock())
 	}
 	s.lock = lock
 	return s, nil

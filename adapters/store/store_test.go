@@ -156,6 +156,12 @@ func TestAFileInThePlaceOfTheDirectoryIsExplained(t *testing.T) {
 	}
 }
 
+func TestADirectoryThatCannotBeMadeIsNoDamage(t *testing.T) {
+	if _, err := Open("/proc/none/store", quiet); err == nil || errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "--data-dir") {
+		t.Errorf("open = %v", err)
+	}
+}
+
 func TestADirectoryOfSomebodyElseNamesTheUserAndTheRemedy(t *testing.T) {
 	dir := t.TempDir()
 	if os.Getuid() == 0 {
