@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -85,7 +86,7 @@ func (g *callGuard) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 func (g *callGuard) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		if !g.streams.TryAcquire(1) {
-			return Explain(connect.CodeResourceExhausted, errors.New("64 streams are open already"),
+			return Explain(connect.CodeResourceExhausted, fmt.Errorf("%d streams are open already", MaxStreams),
 				&weftv1.Explanation{Reason: "streams.full", Remedy: "end one that is no longer needed"})
 		}
 		defer g.streams.Release(1)
