@@ -85,9 +85,7 @@ func TestSimultaneousDialsConnectWhicheverWins(t *testing.T) {
 		wg.Go(func() { mustConnect(t, a, b.info()) })
 		wg.Go(func() { mustConnect(t, b, a.info()) })
 		wg.Wait()
-		if a.NumPeers() != 1 || b.NumPeers() != 1 {
-			t.Fatalf("%d and %d peers", a.NumPeers(), b.NumPeers())
-		}
+		eventually(t, "each has one peer", func() bool { return a.NumPeers() == 1 && b.NumPeers() == 1 })
 		_ = a.Disconnect(b.ID())
 		_ = b.Disconnect(a.ID())
 		eventually(t, "both have noticed", func() bool { return a.NumPeers() == 0 && b.NumPeers() == 0 })
