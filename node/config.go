@@ -116,14 +116,14 @@ func DefaultConfig() Config {
 		TargetDegree:    dial.TargetDegree,
 		MaxMessageBytes: gossipsub.DefaultMaxMessage,
 		DialTimeout:     host.DialTimeout,
-		ConnsPerIP:      8,
+		ConnsPerIP:      host.ConnsPerIP,
 		Scope:           host.Scope.String(),
 	}
 }
 
 // The files in a data directory.
 const (
-	keyFile  = "identity.key"
+	KeyFile  = "identity.key" // the identity: see libp2phost.LoadKey
 	storeDir = "store"
 )
 
@@ -158,7 +158,7 @@ func (c Config) Validate() error {
 		return err
 	}
 	for _, t := range c.Topics {
-		if err := validTopic(t); err != nil {
+		if err := gossipsub.CheckTopic(t); err != nil {
 			return fmt.Errorf("%w: Topics: %w", ErrConfig, err)
 		}
 	}
@@ -228,11 +228,4 @@ func parseAddrs(list []string) ([]multiaddr.Multiaddr, error) {
 		out = append(out, a)
 	}
 	return out, nil
-}
-
-func validTopic(t string) error {
-	if t == "" || len(t) > gossipsub.MaxTopicLength {
-		return fmt.Errorf("topic %.32q has %d bytes: use 1 to %d", t, len(t), gossipsub.MaxTopicLength)
-	}
-	return nil
 }

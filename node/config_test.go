@@ -33,7 +33,7 @@ func TestABadSettingIsNamedWithARemedy(t *testing.T) {
 		"17 MiB messages":     {func(c *node.Config) { c.MaxMessageBytes = 17 << 20 }, []string{"MaxMessageBytes", "16777216"}},
 		"dial timeout":        {func(c *node.Config) { c.DialTimeout = 0 }, []string{"DialTimeout", "10s"}},
 		"conns per IP":        {func(c *node.Config) { c.ConnsPerIP = 0 }, []string{"ConnsPerIP"}},
-		"empty topic":         {func(c *node.Config) { c.Topics = []string{""} }, []string{"Topics", "1 to 512"}},
+		"empty topic":         {func(c *node.Config) { c.Topics = []string{""} }, []string{"Topics", "name a topic"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := node.DefaultConfig()

@@ -75,6 +75,7 @@ func (p *parts) effector(n *Node) func(core.Effect) {
 
 func (p *parts) disconnect(n *Node, e core.Disconnect) {
 	n.events.emit("peer.dropped", e.Peer, e.Reason)
+	// At most one goroutine a connected peer: closing waits for nobody for long.
 	p.tasks.Go(func() {
 		if err := p.host.Disconnect(e.Peer); err != nil {
 			n.cfg.Logger.Debug("disconnect", "peer", e.Peer, "err", err)

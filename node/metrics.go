@@ -9,6 +9,7 @@ import (
 
 	"github.com/weftnet/weft/adapters/libp2phost"
 	"github.com/weftnet/weft/adapters/metrics"
+	"github.com/weftnet/weft/node/internal/loop"
 	"github.com/weftnet/weft/protocols/dialing"
 )
 
@@ -45,9 +46,8 @@ func (n *Node) stats(p *parts) nodeStats {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
 	defer cancel()
-	got := make(chan dialing.Stats, 1) // a late answer must not write to s
-	if p.loop.Call(ctx, func(time.Time) { got <- p.dialing.Stats() }) == nil {
-		s.dialing = <-got
+	if asked, err := loop.Ask(ctx, p.loop, func(time.Time) dialing.Stats { return p.dialing.Stats() }); err == nil {
+		s.dialing = asked
 	}
 	return s
 }
@@ -97,7 +97,7 @@ var nodeFields = []metrics.Field[nodeStats]{
 	metrics.Gauge("weft_dialing_bootstrappers", "Bootstrappers configured.", func(s nodeStats) int { return s.dialing.Bootstrappers }),
 	metrics.Gauge("weft_dialing_bootstrappers_connected", "Bootstrappers connected.", func(s nodeStats) int { return s.dialing.BootstrapConnected }),
 	metrics.Counter("weft_dialing_dials_total", "Dials that the node chose to begin.", func(s nodeStats) uint64 { return s.dialing.Dials }),
-	metrics.Counter("weft_dialing_failed_total", "Dials that brought no connection.", func(s nodeStats) uint64 { return s.dialing.Failed + s.dialing.Swept }),
+	metrics.Counter("weft_dialing_failed_dials_total", "Dials that brought no connection.", func(s nodeStats) uint64 { return s.dialing.Failed + s.dialing.Swept }),
 	metrics.Counter("weft_dialing_forgotten_total", "Candidates forgotten after failing too often.", func(s nodeStats) uint64 { return s.dialing.Forgotten }),
 	metrics.Counter("weft_dialing_evicted_total", "Candidates that made room for others.", func(s nodeStats) uint64 { return s.dialing.Evicted }),
 	metrics.Counter("weft_dialing_refused_total", "Candidates for whom there was no room.", func(s nodeStats) uint64 { return s.dialing.Refused }),

@@ -53,6 +53,9 @@ func New(cfg Config) (*Node, error) {
 func (n *Node) Start(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.draining.Load() {
+		return ErrClosed
+	}
 	if n.started {
 		return ErrStarted
 	}
@@ -80,7 +83,6 @@ func (n *Node) Close() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.Drain()
-	n.started = true
 	p := n.parts.Swap(nil)
 	n.events.close()
 	if p == nil {

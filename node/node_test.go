@@ -256,7 +256,7 @@ func TestAClosedNodeEndsItsStreamsAndSaysSo(t *testing.T) {
 	if err := a.Publish(soon(t), "t", nil); !errors.Is(err, node.ErrClosed) {
 		t.Errorf("publish on a closed node = %v", err)
 	}
-	if err := a.Start(t.Context()); !errors.Is(err, node.ErrStarted) {
+	if err := a.Start(t.Context()); !errors.Is(err, node.ErrClosed) {
 		t.Errorf("start after close = %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/weftnet/weft/adapters/libp2phost"
+	"github.com/weftnet/weft/node/internal/loop"
 	"github.com/weftnet/weft/protocols/dialing"
 )
 
@@ -51,8 +53,10 @@ func (n *Node) KnownPeers(ctx context.Context) ([]KnownPeer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var known []KnownPeer
-	err = p.loop.Call(ctx, func(now time.Time) { known = p.dialing.Peers(now) })
+	known, err := loop.Ask(ctx, p.loop, p.dialing.Peers)
+	if errors.Is(err, loop.ErrStopped) {
+		err = ErrClosed
+	}
 	return known, err
 }
 
@@ -103,14 +107,15 @@ func (n *Node) Health() []Check {
 	}
 }
 
-// Ready is nil when every check of Health passes, else the first failure.
+// Ready is nil when every check of Health passes, else joins those that fail.
 func (n *Node) Ready() error {
+	var errs []error
 	for _, c := range n.Health() {
 		if c.Err != nil {
-			return fmt.Errorf("%s: %w", c.Name, c.Err)
+			errs = append(errs, fmt.Errorf("%s: %w", c.Name, c.Err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (n *Node) drainErr() error {

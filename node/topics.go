@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/weftnet/weft/adapters/gossipsub"
 )
@@ -25,9 +24,6 @@ func (n *Node) Publish(ctx context.Context, topic string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := validTopic(topic); err != nil {
-		return fmt.Errorf("%w: %w", ErrArgument, err)
-	}
 	return p.pubsub.Publish(ctx, topic, data)
 }
 
@@ -41,9 +37,6 @@ func (n *Node) subscribe(topic string, buffer int) (*Subscription, error) {
 	p, err := n.live()
 	if err != nil {
 		return nil, err
-	}
-	if err := validTopic(topic); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrArgument, err)
 	}
 	if buffer == 0 {
 		return p.pubsub.Subscribe(topic)
@@ -60,9 +53,6 @@ func (n *Node) Join(topic string) error {
 	p, err := n.live()
 	if err != nil {
 		return err
-	}
-	if err := validTopic(topic); err != nil {
-		return fmt.Errorf("%w: %w", ErrArgument, err)
 	}
 	return p.pubsub.Join(topic)
 }

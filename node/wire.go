@@ -78,7 +78,7 @@ func (n *Node) identity() (crypto.PrivKey, error) {
 	case n.cfg.ephemeral():
 		return libp2phost.NewKey()
 	}
-	return libp2phost.LoadOrCreateKey(filepath.Join(n.cfg.DataDir, keyFile))
+	return libp2phost.LoadOrCreateKey(filepath.Join(n.cfg.DataDir, KeyFile))
 }
 
 func (n *Node) openStore(p *parts) (err error) {

@@ -16,8 +16,8 @@ var (
 	ErrNotJoined = errors.New("topic not joined")
 )
 
-// checkTopic says whether a name can be a topic.
-func checkTopic(name string) error {
+// CheckTopic says whether a name can be a topic.
+func CheckTopic(name string) error {
 	switch {
 	case name == "":
 		return fmt.Errorf("%w: it is empty: name a topic", ErrBadTopic)

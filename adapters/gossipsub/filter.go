@@ -70,7 +70,7 @@ func (f *filter) disown(topic string) {
 }
 
 // CanSubscribe tells pubsub whether we may join a topic ourselves.
-func (f *filter) CanSubscribe(topic string) bool { return checkTopic(topic) == nil }
+func (f *filter) CanSubscribe(topic string) bool { return CheckTopic(topic) == nil }
 
 // FilterIncomingSubscriptions returns the announcements that pubsub shall keep.
 // It runs on pubsub's process loop.

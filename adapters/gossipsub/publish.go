@@ -22,7 +22,7 @@ const meshGrace = 1500 * time.Millisecond
 // ErrNoPeers and nothing was sent. A nil error says that the message was handed
 // to the network, not that anybody has it.
 func (p *PubSub) Publish(ctx context.Context, name string, data []byte) error {
-	if err := checkTopic(name); err != nil {
+	if err := CheckTopic(name); err != nil {
 		return err
 	}
 	if len(data) > p.cfg.MaxMessage {

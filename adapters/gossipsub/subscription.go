@@ -59,7 +59,7 @@ func Buffer(messages int) SubOption {
 // falls behind the buffer loses the newest messages: see Dropped and
 // Message.Missed.
 func (p *PubSub) Subscribe(name string, opts ...SubOption) (*Subscription, error) {
-	if err := checkTopic(name); err != nil {
+	if err := CheckTopic(name); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()

@@ -42,7 +42,7 @@ type TopicInfo struct {
 // Join takes part in a topic and forwards its messages for others, without
 // consuming them. Each Join is undone by one Leave.
 func (p *PubSub) Join(name string) error {
-	if err := checkTopic(name); err != nil {
+	if err := CheckTopic(name); err != nil {
 		return err
 	}
 	p.mu.Lock()

@@ -88,7 +88,8 @@ func (l *Loop) Offer(ev core.Event) {
 }
 
 // Call runs f between two events, on the goroutine that owns the machines, and
-// waits for its end. f reads machines; it must be short.
+// waits for its end. f reads machines; it must be short. When ctx ends first, f
+// may still run later: it must not write to what the caller goes on to use.
 func (l *Loop) Call(ctx context.Context, f func(now time.Time)) error {
 	done := make(chan struct{})
 	e := entry{call: func(now time.Time) { defer close(done); f(now) }}
@@ -104,7 +105,18 @@ func (l *Loop) Call(ctx context.Context, f func(now time.Time)) error {
 		return nil
 	case <-l.stopped:
 		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
 	}
+}
+
+// Ask runs f as Call does and returns its answer.
+func Ask[T any](ctx context.Context, l *Loop, f func(now time.Time) T) (answer T, err error) {
+	got := make(chan T, 1) // a late answer goes nowhere
+	if err := l.Call(ctx, func(now time.Time) { got <- f(now) }); err != nil {
+		return answer, err
+	}
+	return <-got, nil
 }
 
 // Dropped counts the events that Offer dropped.
