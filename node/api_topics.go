@@ -34,7 +34,7 @@ func topicInfo(t Topic) *weftv1.Topic {
 	return &weftv1.Topic{
 		Name: t.Name, Peers: texts(t.Peers), Mesh: uint32(t.Mesh), Joined: t.Joined, Subscribed: t.Subscribed,
 		Received: t.Delivered, Published: t.Published, Duplicates: t.Duplicates,
-		ReceivedBytes: t.BytesIn, PublishedBytes: t.BytesOut,
+		ReceivedBytes: t.BytesIn, SentBytes: t.BytesOut,
 	}
 }
 

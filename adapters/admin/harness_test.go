@@ -56,7 +56,7 @@ func (f *fakeNode) Peers(context.Context, *weftv1.PeersRequest) (*weftv1.PeersRe
 
 func (f *fakeNode) FindPeer(context.Context, *weftv1.FindPeerRequest) (*weftv1.FindPeerResponse, error) {
 	return nil, Explain(connect.CodeNotFound, errors.New("no peer knows it"),
-		&weftv1.Explanation{Reason: "dht.not_found", Remedy: "it may be offline", Field: "peer_id"})
+		&weftv1.Explanation{Reason: "dht.not_found", Remedy: "it may be offline"})
 }
 
 // Connect waits until the caller has had enough.

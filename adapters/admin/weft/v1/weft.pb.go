@@ -36,9 +36,7 @@ type Explanation struct {
 	// What went wrong, for programs: stable, dotted, as "publish.no_peers".
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	// What to do about it, one sentence for people; also part of the message.
-	Remedy string `protobuf:"bytes,2,opt,name=remedy,proto3" json:"remedy,omitempty"`
-	// The request's field that is to blame, in proto spelling; empty when none is.
-	Field         string `protobuf:"bytes,3,opt,name=field,proto3" json:"field,omitempty"`
+	Remedy        string `protobuf:"bytes,2,opt,name=remedy,proto3" json:"remedy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -83,13 +81,6 @@ func (x *Explanation) GetReason() string {
 func (x *Explanation) GetRemedy() string {
 	if x != nil {
 		return x.Remedy
-	}
-	return ""
-}
-
-func (x *Explanation) GetField() string {
-	if x != nil {
-		return x.Field
 	}
 	return ""
 }
@@ -1890,22 +1881,18 @@ type Topic struct {
 	Joined bool `protobuf:"varint,4,opt,name=joined,proto3" json:"joined,omitempty"`
 	// Subscriptions of this node, the API's included, are open.
 	Subscribed bool `protobuf:"varint,5,opt,name=subscribed,proto3" json:"subscribed,omitempty"`
-	// Messages received and delivered since the topic was joined.
+	// Messages received and delivered since this node first took part.
 	Received uint64 `protobuf:"varint,6,opt,name=received,proto3" json:"received,omitempty"`
-	// Messages published by this node since the topic was joined.
+	// Messages published by this node since this node first took part.
 	Published uint64 `protobuf:"varint,7,opt,name=published,proto3" json:"published,omitempty"`
-	// Copies received of messages that were known, since the topic was joined.
+	// Copies received of messages that were known, since this node first took part.
 	Duplicates uint64 `protobuf:"varint,8,opt,name=duplicates,proto3" json:"duplicates,omitempty"`
-	// Messages refused as invalid since the topic was joined.
-	Rejected uint64 `protobuf:"varint,9,opt,name=rejected,proto3" json:"rejected,omitempty"`
-	// Deliveries lost to slow subscribers since the topic was joined.
-	Dropped uint64 `protobuf:"varint,10,opt,name=dropped,proto3" json:"dropped,omitempty"`
-	// Payload bytes of received.
-	ReceivedBytes uint64 `protobuf:"varint,11,opt,name=received_bytes,json=receivedBytes,proto3" json:"received_bytes,omitempty"`
-	// Payload bytes of published.
-	PublishedBytes uint64 `protobuf:"varint,12,opt,name=published_bytes,json=publishedBytes,proto3" json:"published_bytes,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Payload bytes received, each copy counted.
+	ReceivedBytes uint64 `protobuf:"varint,9,opt,name=received_bytes,json=receivedBytes,proto3" json:"received_bytes,omitempty"`
+	// Payload bytes sent, each copy counted, forwarded ones too.
+	SentBytes     uint64 `protobuf:"varint,10,opt,name=sent_bytes,json=sentBytes,proto3" json:"sent_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Topic) Reset() {
@@ -1994,20 +1981,6 @@ func (x *Topic) GetDuplicates() uint64 {
 	return 0
 }
 
-func (x *Topic) GetRejected() uint64 {
-	if x != nil {
-		return x.Rejected
-	}
-	return 0
-}
-
-func (x *Topic) GetDropped() uint64 {
-	if x != nil {
-		return x.Dropped
-	}
-	return 0
-}
-
 func (x *Topic) GetReceivedBytes() uint64 {
 	if x != nil {
 		return x.ReceivedBytes
@@ -2015,9 +1988,9 @@ func (x *Topic) GetReceivedBytes() uint64 {
 	return 0
 }
 
-func (x *Topic) GetPublishedBytes() uint64 {
+func (x *Topic) GetSentBytes() uint64 {
 	if x != nil {
-		return x.PublishedBytes
+		return x.SentBytes
 	}
 	return 0
 }
@@ -2184,7 +2157,7 @@ func (*LeaveTopicResponse) Descriptor() ([]byte, []int) {
 
 type PublishRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 256 bytes.
+	// 1 to 512 bytes.
 	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
 	// The message, any bytes up to the node's message limit; base64 in JSON.
 	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
@@ -2301,10 +2274,10 @@ func (x *PublishResponse) GetPeers() uint32 {
 
 type SubscribeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 256 bytes.
+	// 1 to 512 bytes.
 	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
 	// Messages that may wait for a slow reader before the newest are dropped and
-	// counted; 0 means the node's default.
+	// counted; 0 means the node's default, the most is 65,536.
 	Buffer        uint32 `protobuf:"varint,2,opt,name=buffer,proto3" json:"buffer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2942,11 +2915,10 @@ var File_weft_v1_weft_proto protoreflect.FileDescriptor
 
 const file_weft_v1_weft_proto_rawDesc = "" +
 	"\n" +
-	"\x12weft/v1/weft.proto\x12\aweft.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"S\n" +
+	"\x12weft/v1/weft.proto\x12\aweft.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"=\n" +
 	"\vExplanation\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
-	"\x06remedy\x18\x02 \x01(\tR\x06remedy\x12\x14\n" +
-	"\x05field\x18\x03 \x01(\tR\x05field\"\v\n" +
+	"\x06remedy\x18\x02 \x01(\tR\x06remedy\"\v\n" +
 	"\tIdRequest\"\xcd\x01\n" +
 	"\n" +
 	"IdResponse\x12\x17\n" +
@@ -3072,7 +3044,7 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\rTopicsRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\"8\n" +
 	"\x0eTopicsResponse\x12&\n" +
-	"\x06topics\x18\x01 \x03(\v2\x0e.weft.v1.TopicR\x06topics\"\xdd\x02\n" +
+	"\x06topics\x18\x01 \x03(\v2\x0e.weft.v1.TopicR\x06topics\"\x9d\x02\n" +
 	"\x05Topic\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05peers\x18\x02 \x03(\tR\x05peers\x12\x12\n" +
@@ -3085,12 +3057,11 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\tpublished\x18\a \x01(\x04R\tpublished\x12\x1e\n" +
 	"\n" +
 	"duplicates\x18\b \x01(\x04R\n" +
-	"duplicates\x12\x1a\n" +
-	"\brejected\x18\t \x01(\x04R\brejected\x12\x18\n" +
-	"\adropped\x18\n" +
-	" \x01(\x04R\adropped\x12%\n" +
-	"\x0ereceived_bytes\x18\v \x01(\x04R\rreceivedBytes\x12'\n" +
-	"\x0fpublished_bytes\x18\f \x01(\x04R\x0epublishedBytes\"(\n" +
+	"duplicates\x12%\n" +
+	"\x0ereceived_bytes\x18\t \x01(\x04R\rreceivedBytes\x12\x1d\n" +
+	"\n" +
+	"sent_bytes\x18\n" +
+	" \x01(\x04R\tsentBytes\"(\n" +
 	"\x10JoinTopicRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\"\x13\n" +
 	"\x11JoinTopicResponse\")\n" +
