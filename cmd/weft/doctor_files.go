@@ -48,7 +48,7 @@ func checkKey(cfg node.Config) finding {
 	if cfg.Ephemeral {
 		return fine("not needed: --ephemeral")
 	}
-	path := filepath.Join(cfg.DataDir, keyFile)
+	path := filepath.Join(cfg.DataDir, node.KeyFile)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return fine("%s will be made", path)
 	}

@@ -8,10 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weftnet/weft/adapters/libp2phost"
+	"github.com/weftnet/weft/node"
 )
-
-// keyFile is the identity's name in a data directory (see package node).
-const keyFile = "identity.key"
 
 func (a *app) keyCommand() *cobra.Command {
 	return parent("key", "Make keys", a.keyNewCommand())
@@ -34,7 +32,7 @@ func (a *app) keyNewCommand() *cobra.Command {
 			if dir == "" {
 				return usagef("there is no home directory for the key; name a FILE or --data-dir")
 			}
-			return a.newKey(filepath.Join(dir, keyFile))
+			return a.newKey(filepath.Join(dir, node.KeyFile))
 		},
 	}
 	nodeSchema().Only("data_dir").Flags(c.Flags())

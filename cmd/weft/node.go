@@ -12,6 +12,7 @@ import (
 	weftv1 "github.com/weftnet/weft/adapters/admin/weft/v1"
 	"github.com/weftnet/weft/adapters/libp2phost"
 	"github.com/weftnet/weft/cmd/weft/internal/settings"
+	"github.com/weftnet/weft/node"
 )
 
 func (a *app) idCommand() *cobra.Command {
@@ -46,7 +47,7 @@ func (c *client) id(ctx context.Context) error {
 }
 
 func (a *app) offlineID(dir string) error {
-	path := filepath.Join(dir, keyFile)
+	path := filepath.Join(dir, node.KeyFile)
 	key, err := libp2phost.LoadKey(path)
 	if err != nil {
 		return err
