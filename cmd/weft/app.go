@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -22,9 +23,10 @@ type app struct {
 	stdout, stderr io.Writer
 	environ        []string
 
-	values *settings.Values
-	level  *slog.LevelVar
-	log    *slog.Logger
+	values  *settings.Values
+	level   *slog.LevelVar
+	log     *slog.Logger
+	closing atomic.Bool // the node is being closed
 }
 
 func newApp() *app {

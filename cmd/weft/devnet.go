@@ -78,6 +78,7 @@ func (a *app) devnet(ctx context.Context, f devnetFlags) error {
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
+	a.closing.Store(true)
 	return errors.Join(err, net.Close())
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	golog "github.com/ipfs/go-log/v2"
 	"github.com/libp2p/go-libp2p/gologshim"
@@ -21,7 +22,7 @@ func (a *app) openLog() {
 		h = slog.NewJSONHandler(a.stderr, opts)
 	}
 	a.log = slog.New(h)
-	lib := libraryHandler{h, a.level}
+	lib := libraryHandler{h, a.level, &a.closing}
 	gologshim.SetDefaultHandler(lib)
 	golog.SetPrimaryCore(zapCore{h: lib})
 }
@@ -29,22 +30,26 @@ func (a *app) openLog() {
 // libraryHandler holds back what libraries say to themselves.
 type libraryHandler struct {
 	slog.Handler
-	level *slog.LevelVar
+	level   *slog.LevelVar
+	closing *atomic.Bool // while we close, their listeners' ends are no errors
 }
 
 func (l libraryHandler) Enabled(_ context.Context, level slog.Level) bool {
+	least := slog.LevelError
 	if l.level.Level() <= slog.LevelDebug {
-		return level >= slog.LevelWarn
+		least = slog.LevelWarn
 	}
-	return level >= slog.LevelError
+	return level >= least && !l.closing.Load()
 }
 
 func (l libraryHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return libraryHandler{l.Handler.WithAttrs(attrs), l.level}
+	l.Handler = l.Handler.WithAttrs(attrs)
+	return l
 }
 
 func (l libraryHandler) WithGroup(name string) slog.Handler {
-	return libraryHandler{l.Handler.WithGroup(name), l.level}
+	l.Handler = l.Handler.WithGroup(name)
+	return l
 }
 
 // zapCore writes zap's entries to a slog handler.

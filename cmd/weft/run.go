@@ -79,6 +79,7 @@ func (a *app) end(n *node.Node) error {
 	a.log.Info("stopping; a second signal stops at once", "drain_delay", delay)
 	n.Drain()
 	time.Sleep(delay)
+	a.closing.Store(true)
 	done := make(chan error, 1)
 	go func() { done <- n.Close() }()
 	select {

@@ -14,8 +14,9 @@ import (
 
 // process is a `weft run` with an API on a unix socket.
 type process struct {
-	cmd  *exec.Cmd
-	http http.Client
+	cmd    *exec.Cmd
+	socket string
+	http   http.Client
 }
 
 func startProcess(t *testing.T, args ...string) *process {
@@ -26,7 +27,7 @@ func startProcess(t *testing.T, args ...string) *process {
 	}
 	socket, addrs := filepath.Join(dir, "api"), filepath.Join(dir, "addr")
 	args = append([]string{"run", "--ephemeral", "--listen", "/ip4/127.0.0.1/tcp/0", "--api", "unix://" + socket, "--addr-file", addrs}, args...)
-	p := &process{cmd: exec.Command("weft", args...)}
+	p := &process{cmd: exec.Command("weft", args...), socket: socket}
 	p.http.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}
@@ -109,5 +110,22 @@ func TestASecondSignalStopsAtOnce(t *testing.T) {
 	p.signal(t, syscall.SIGTERM)
 	if got := p.exitCode(t); got != exitFailed {
 		t.Errorf("exit code %d, want %d", got, exitFailed)
+	}
+}
+
+// Who keeps the API busy does not make a clean end fail.
+func TestSIGTERMCutsCallsThatDoNotEnd(t *testing.T) {
+	p := startProcess(t)
+	mute, err := net.Dial("unix", p.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	if _, err := mute.Write([]byte("POST /weft.v1.NodeService/Id HTTP/1.1\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	p.signal(t, syscall.SIGTERM)
+	if got := p.exitCode(t); got != 0 {
+		t.Errorf("exit code %d, want 0", got)
 	}
 }
