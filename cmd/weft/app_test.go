@@ -107,6 +107,18 @@ func TestDevnetPrintsALineForEachNode(t *testing.T) {
 	}
 }
 
+func TestASignalDuringTheStartIsACleanEnd(t *testing.T) {
+	for _, args := range [][]string{
+		{"run", "--ephemeral", "--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0"},
+		{"devnet", "up", "-n", "8"},
+	} {
+		interrupt, stderr := background(t, io.Discard, args...)
+		if code := interrupt(); code != exitOK || strings.Contains(stderr.String(), "weft: ") {
+			t.Errorf("%v: exit code %d, stderr:\n%s", args, code, stderr)
+		}
+	}
+}
+
 func TestExitCodes(t *testing.T) {
 	for _, c := range []struct {
 		err  error

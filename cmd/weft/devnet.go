@@ -72,12 +72,9 @@ func (a *app) devnet(ctx context.Context, f devnetFlags) error {
 	start := time.Now()
 	net, err := devnet.Up(ctx, cfg)
 	if err != nil {
-		return err
+		return unlessInterrupted(ctx, err)
 	}
-	err = a.watchDevnet(ctx, net, cfg, f.rate, start)
-	if errors.Is(err, context.Canceled) {
-		err = nil
-	}
+	err = unlessInterrupted(ctx, a.watchDevnet(ctx, net, cfg, f.rate, start))
 	a.closing.Store(true)
 	return errors.Join(err, net.Close())
 }

@@ -44,7 +44,7 @@ func (a *app) run(ctx context.Context) error {
 		return err
 	}
 	if err := n.Start(ctx); err != nil {
-		return err
+		return unlessInterrupted(ctx, err)
 	}
 	if err := a.announce(n); err != nil {
 		return errors.Join(err, n.Close())
@@ -52,6 +52,15 @@ func (a *app) run(ctx context.Context) error {
 	a.log.Info("running", "id", n.ID(), "network", cfg.Network, "api", n.APIAddr(), "data_dir", cfg.DataDir)
 	<-ctx.Done()
 	return a.end(n)
+}
+
+// unlessInterrupted drops the error of a start that a signal cut short: to end is
+// what was asked for.
+func unlessInterrupted(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errInterrupted) {
+		return nil
+	}
+	return err
 }
 
 // announce tells where the node can be dialled.
