@@ -42,6 +42,7 @@ type Host struct {
 
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
+	dials  sync.WaitGroup
 	once   sync.Once
 }
 
@@ -81,7 +82,7 @@ func (h *Host) start(ctx context.Context) error {
 	h.tasks.Go(func() { h.notifier.run(h.cfg.Post) })
 	h.tasks.Go(func() { h.overlay.bus.run(ctx) })
 	h.tasks.Go(func() { h.overlay.metering.watch(ctx) })
-	h.tasks.Go(func() { h.dialer.run(ctx) })
+	h.dials.Go(func() { h.dialer.run(ctx) })
 	if err := listenAll(h.base.Network(), h.cfg.Listen, h.log); err != nil {
 		return err
 	}
@@ -179,6 +180,7 @@ func (h *Host) Close() (err error) {
 		if h.mdns != nil {
 			err = h.mdns.Close()
 		}
+		h.dials.Wait() // a dial that meets a closed QUIC transport leaves a socket open
 		if h.base != nil {
 			err = errors.Join(err, h.base.Close())
 		}
