@@ -18,7 +18,7 @@ type explanation struct {
 	err    error // what errors.Is finds
 	code   connect.Code
 	reason string // stable, for programs
-	remedy string
+	remedy string // empty when the error says it itself
 }
 
 // explanations are looked through in order: a deadline that ended a wait for
@@ -27,8 +27,8 @@ var explanations = []explanation{
 	{ErrArgument, connect.CodeInvalidArgument, "argument", ""},
 	{ErrSelf, connect.CodeInvalidArgument, "peer.self", "name another peer"},
 	{gossipsub.ErrBadTopic, connect.CodeInvalidArgument, "topic.bad", ""},
-	{gossipsub.ErrTooLarge, connect.CodeInvalidArgument, "publish.too_large", "raise max_message on every node of the topic, or publish in parts"},
-	{gossipsub.ErrNoPeers, connect.CodeDeadlineExceeded, "publish.no_peers", "check `weft peers` and that another node has joined the topic, or wait longer with --timeout"},
+	{gossipsub.ErrTooLarge, connect.CodeInvalidArgument, "publish.too_large", ""},
+	{gossipsub.ErrNoPeers, connect.CodeDeadlineExceeded, "publish.no_peers", ""},
 	{gossipsub.ErrNotJoined, connect.CodeNotFound, "topic.not_joined", "`weft topics` lists what is joined"},
 	{ErrUnknownPeer, connect.CodeNotFound, "peer.not_connected", "`weft peers` lists who is connected"},
 	{libp2phost.ErrNotConnected, connect.CodeNotFound, "peer.not_connected", "`weft peers` lists who is connected"},

@@ -109,11 +109,11 @@ func TestTheAPIExplainsWhatWentWrong(t *testing.T) {
 		"publish with no peers": {func() error {
 			_, err := api.Publish(soon(t), &weftv1.PublishRequest{Topic: "t", Text: "x", Timeout: short})
 			return err
-		}, connect.CodeDeadlineExceeded, "publish.no_peers", "weft peers"},
+		}, connect.CodeDeadlineExceeded, "publish.no_peers", "connect to one first"},
 		"publish too much": {func() error {
 			_, err := api.Publish(soon(t), &weftv1.PublishRequest{Topic: "t", Data: make([]byte, 17<<20)})
 			return err
-		}, connect.CodeInvalidArgument, "publish.too_large", "max_message"},
+		}, connect.CodeInvalidArgument, "publish.too_large", "raise the limit"},
 		"publish without topic": {func() error {
 			_, err := api.Publish(soon(t), &weftv1.PublishRequest{Text: "x"})
 			return err
