@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 )
@@ -159,12 +161,19 @@ func syncDir(dir string) error {
 }
 
 func unreadable(path string, err error) error {
-	return fmt.Errorf("%w by uid %d: %w: give it and its directory to this user with `chown %d %s %s`",
-		ErrKeyUnreadable, os.Getuid(), err, os.Getuid(), filepath.Dir(path), path)
+	return fmt.Errorf("%w by uid %d: %w: %s", ErrKeyUnreadable, os.Getuid(), err,
+		accessRemedy(err, filepath.Dir(path), filepath.Dir(path), path))
 }
 
 func notWritable(path string, err error) error {
-	dir := filepath.Dir(path)
-	return fmt.Errorf("%w by uid %d: %w: give the directory to this user with `chown %d %s`, or name another",
-		ErrKeyNotWritable, os.Getuid(), err, os.Getuid(), dir)
+	return fmt.Errorf("%w by uid %d: %w: %s", ErrKeyNotWritable, os.Getuid(), err,
+		accessRemedy(err, filepath.Dir(path), filepath.Dir(path)))
+}
+
+// accessRemedy says how this user gets at files in a directory.
+func accessRemedy(err error, dir string, files ...string) string {
+	if errors.Is(err, syscall.ENOTDIR) {
+		return dir + " must be a directory: name another"
+	}
+	return fmt.Sprintf("give it to this user with `chown %d %s`, or name another directory", os.Getuid(), strings.Join(files, " "))
 }
