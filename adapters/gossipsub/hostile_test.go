@@ -210,6 +210,31 @@ func TestAForgedMessageIsRejectedAndCounted(t *testing.T) {
 	wantNothing(t, s)
 }
 
+func TestALongSequenceNumberIsNotRemembered(t *testing.T) {
+	victim := newNode(t)
+	s := subscribe(t, victim, "ours")
+	a := attack(t, victim)
+	key := a.Peerstore().PrivKey(a.ID())
+	msg := func(seqno string) *pb.Message {
+		m := &pb.Message{From: []byte(a.ID()), Seqno: []byte(seqno), Topic: proto.String("ours"), Data: []byte("x")}
+		raw, err := proto.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Signature, err = key.Sign(append([]byte(pubsub.SignPrefix), raw...)); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	a.send(&pb.RPC{Publish: []*pb.Message{msg(strings.Repeat("s", 1_000)), msg("12345678"), msg("123456789")}})
+	if m := wantMessage(t, s, "x"); string(m.Seq) != "12345678" {
+		t.Errorf("message %q came through", m.Seq)
+	}
+	if n := victim.Stats().Rejected["other"]; n != 2 {
+		t.Errorf("%d rejected, want 2", n)
+	}
+}
+
 func TestTopicStatsAreBounded(t *testing.T) {
 	p := newNode(t)
 	for i := range MaxTopicStats + 10 {

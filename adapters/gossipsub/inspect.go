@@ -1,9 +1,11 @@
 package gossipsub
 
 import (
+	"slices"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -12,9 +14,14 @@ import (
 // would keep its entry for good, or overflow.
 const maxBackoff = time.Hour
 
+// seqnoBytes is the length of a sequence number (pubsub specification). It is part
+// of the message ID, which pubsub remembers for two minutes, whatever its length.
+const seqnoBytes = 8
+
 // inspect runs on pubsub's process loop before a message is handled. It defuses
 // PRUNE: the back-off is capped, and peer exchange is cut out, since whom to dial
-// is not for strangers to decide.
+// is not for strangers to decide. And it takes out messages with an ID of their
+// sender's length.
 func (p *PubSub) inspect(_ peer.ID, rpc *pubsub.RPC) error {
 	for _, prune := range rpc.GetControl().GetPrune() {
 		if limit := uint64(maxBackoff / time.Second); prune.GetBackoff() > limit {
@@ -23,5 +30,12 @@ func (p *PubSub) inspect(_ peer.ID, rpc *pubsub.RPC) error {
 		}
 		prune.Peers = nil
 	}
+	rpc.Publish = slices.DeleteFunc(rpc.Publish, func(m *pb.Message) bool {
+		if len(m.GetSeqno()) <= seqnoBytes {
+			return false
+		}
+		p.trace.RejectMessage(nil, "sequence number too long")
+		return true
+	})
 	return nil
 }
