@@ -185,15 +185,27 @@ func within(ctx context.Context, d *durationpb.Duration, def time.Duration) (con
 
 func texts[T fmt.Stringer](list []T) (out []string) {
 	for _, x := range list {
-		out = append(out, x.String())
+		out = append(out, legible(x.String(), maxText))
 	}
 	return out
 }
 
 func sortedTexts[T ~string](list []T) (out []string) {
 	for _, x := range list {
-		out = append(out, string(x))
+		out = append(out, legible(string(x), maxText))
 	}
 	slices.Sort(out)
 	return out
+}
+
+// Bounds of what strangers wrote, in bytes; chosen well above what is in use.
+const (
+	maxText  = 1024 // addresses, protocols, reasons
+	maxAgent = 128
+)
+
+// legible makes a stranger's text one that an answer can hold: protobuf refuses
+// the whole message for a byte that is not UTF-8.
+func legible(s string, most int) string {
+	return strings.ToValidUTF8(s[:min(len(s), most)], "\uFFFD")
 }

@@ -98,7 +98,7 @@ var states = map[dialing.State]string{
 
 func knownPeer(k KnownPeer) *weftv1.Peer {
 	p := &weftv1.Peer{
-		PeerId: k.ID.String(), State: states[k.State], Reason: k.Reason, Addresses: texts(k.Addrs),
+		PeerId: k.ID.String(), State: states[k.State], Reason: legible(k.Reason, maxText), Addresses: texts(k.Addrs),
 		Source: k.Source, Bootstrapper: k.Bootstrapper, Failures: uint32(k.Failures),
 		Since: timestamp(k.Since), RetryAt: timestamp(k.RetryAt),
 	}
@@ -110,7 +110,7 @@ func knownPeer(k KnownPeer) *weftv1.Peer {
 
 func connectedPeer(p *weftv1.Peer, c Peer) {
 	p.State, p.Address, p.Direction = stateConnected, c.Addr.String(), direction(c.Inbound)
-	p.Agent, p.Protocols, p.Streams = c.Agent, sortedTexts(c.Protocols), uint32(c.Streams)
+	p.Agent, p.Protocols, p.Streams = legible(c.Agent, maxAgent), sortedTexts(c.Protocols), uint32(c.Streams)
 	p.Since, p.Transport, p.Security = timestamp(c.Since), c.Transport, c.Security
 	p.Admitted, p.Connections = c.Admitted, uint32(c.Conns)
 	p.Reason, p.RetryAt, p.Failures = "", nil, 0
@@ -224,7 +224,7 @@ func (a api) ping(ctx context.Context, id peer.ID, timeout *durationpb.Duration)
 	defer cancel()
 	rtt, err := a.n.Ping(ctx, id)
 	if err != nil {
-		return &weftv1.Pong{Error: err.Error()}
+		return &weftv1.Pong{Error: legible(err.Error(), maxText)}
 	}
 	return &weftv1.Pong{Rtt: durationpb.New(rtt)}
 }

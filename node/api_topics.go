@@ -124,7 +124,7 @@ func kindWanted(kinds []string, kind string) bool {
 }
 
 func event(e Event) *weftv1.EventsResponse {
-	out := &weftv1.EventsResponse{Seq: e.Seq, Time: timestamppb.New(e.Time), Kind: e.Kind, Text: e.Text}
+	out := &weftv1.EventsResponse{Seq: e.Seq, Time: timestamppb.New(e.Time), Kind: e.Kind, Text: legible(e.Text, maxText)}
 	if e.Peer != "" {
 		out.PeerId = e.Peer.String()
 	}
