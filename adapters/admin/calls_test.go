@@ -220,3 +220,10 @@ func TestNothingIsServedThatDebugs(t *testing.T) {
 		t.Errorf("/debug/pprof/ = %d", status)
 	}
 }
+
+func TestAnErrorQuotesAStrangerInUTF8(t *testing.T) {
+	err := Explain(connect.CodeUnknown, errors.New("no answer from /dns4/\xff"), &weftv1.Explanation{})
+	if want := "unknown: no answer from /dns4/\uFFFD"; err.Error() != want {
+		t.Errorf("got %q, want %q", err, want)
+	}
+}

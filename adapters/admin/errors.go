@@ -42,7 +42,7 @@ func Explain(code connect.Code, err error, x *weftv1.Explanation) error {
 	if err == nil {
 		return nil
 	}
-	text := err.Error()
+	text := strings.ToValidUTF8(err.Error(), "\uFFFD") // it may quote a stranger; gRPC takes no other bytes
 	if x.Remedy != "" && !strings.Contains(text, x.Remedy) {
 		text += ": " + x.Remedy
 	}
