@@ -41,7 +41,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(a.stderr, "weft:", oneLine(err.Error()))
+	fmt.Fprintln(a.stderr, "weft:", harmless(oneLine(err.Error())))
 	return exitCode(err)
 }
 

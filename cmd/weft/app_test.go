@@ -184,6 +184,12 @@ func TestWhatStrangersWroteCannotSteerTheTerminal(t *testing.T) {
 	if strings.ContainsAny(out.String(), "\x1b") || strings.Count(out.String(), "\n") != 2 {
 		t.Errorf("got %q", out.String())
 	}
+	a = &app{stderr: &out, stdout: io.Discard}
+	out.Reset()
+	a.main(t.Context(), []string{"evil\x1b[2J"})
+	if got := out.String(); strings.Contains(got, "\x1b") || !strings.Contains(got, "evil·[2J") {
+		t.Errorf("an error says %q", got)
+	}
 }
 
 // Libraries with loggers of their own end up in ours, and only what matters.

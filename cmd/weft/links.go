@@ -165,7 +165,7 @@ func (c *client) find(ctx context.Context, arg string, timeout time.Duration) er
 	}
 	return c.show(m, func() error {
 		for _, addr := range m.GetPeer().GetAddresses() {
-			if err := c.print(addr + "/p2p/" + m.GetPeer().GetPeerId()); err != nil {
+			if err := c.print(harmless(addr) + "/p2p/" + m.GetPeer().GetPeerId()); err != nil {
 				return err
 			}
 		}
@@ -201,7 +201,7 @@ func (c *client) closest(ctx context.Context, key string, timeout time.Duration)
 			if len(p.GetAddresses()) > 0 {
 				address = p.GetAddresses()[0]
 			}
-			if err := c.print(p.GetPeerId() + "  " + address); err != nil {
+			if err := c.print(p.GetPeerId() + "  " + harmless(address)); err != nil {
 				return err
 			}
 		}
