@@ -42,12 +42,16 @@ func ParseScope(name string) (Scope, error) {
 	return 0, fmt.Errorf("%w %q: use auto, all or public", ErrScope, name)
 }
 
+// maxAddrBytes bounds an address; chosen because the longest in use have about
+// 150. What the DHT says of others is kept for a day, and may be 8 KiB each.
+const maxAddrBytes = 512
+
 // Keep returns the test that an address must pass, where own are our addresses.
 // Relayed addresses never pass: there is no relay transport to use them.
 func (s Scope) Keep(own []ma.Multiaddr) func(ma.Multiaddr) bool {
 	publicOnly := s == ScopePublic || s == ScopeAuto && slices.ContainsFunc(own, manet.IsPublicAddr)
 	return func(a ma.Multiaddr) bool {
-		if len(a) == 0 || relayed(a) {
+		if len(a) == 0 || relayed(a) || len(a.Bytes()) > maxAddrBytes {
 			return false
 		}
 		return !publicOnly || manet.IsPublicAddr(a)

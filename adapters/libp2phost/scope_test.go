@@ -2,6 +2,7 @@ package libp2phost
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	ma "github.com/multiformats/go-multiaddr"
@@ -33,6 +34,9 @@ func TestScopeDecidesWhichAddressesCount(t *testing.T) {
 		if got := tc.scope.Keep(tc.own)(ma.StringCast(tc.addr)); got != tc.want {
 			t.Errorf("scope %v, own %s: keeps %s: %v", tc.scope, tc.own, tc.addr, got)
 		}
+	}
+	if ScopeAll.Keep(nil)(ma.StringCast("/dns4/" + strings.Repeat("a", maxAddrBytes) + "/tcp/1")) {
+		t.Error("an endless address is kept")
 	}
 	if ScopeAll.Keep(nil)(nil) {
 		t.Error("an empty address is kept")
