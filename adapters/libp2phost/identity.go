@@ -118,6 +118,9 @@ func checkKeyType(key crypto.PrivKey) error {
 }
 
 func readKeyFile(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for its writer
+		return nil, fmt.Errorf("%w: %s is not a regular file: name another, or move it away", ErrKeyUnreadable, path)
+	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w at %s: make one with `weft key new %s`", ErrKeyMissing, path, path)

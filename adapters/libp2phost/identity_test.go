@@ -91,6 +91,19 @@ func TestBadKeyFilesAreRefusedWithARemedyAndLeftAlone(t *testing.T) {
 	}
 }
 
+func TestAKeyThatIsNoFileIsRefusedAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, dir} {
+		if _, err := LoadOrCreateKey(path); !errors.Is(err, ErrKeyUnreadable) || !strings.Contains(err.Error(), path) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 func TestAMissingKeySaysHowToMakeOne(t *testing.T) {
 	_, err := LoadKey(filepath.Join(t.TempDir(), "identity.key"))
 	if !errors.Is(err, ErrKeyMissing) || !strings.Contains(err.Error(), "weft key new") {
