@@ -107,6 +107,9 @@ func (c Config) resolveBootstrap(ctx context.Context, s string) ([]multiaddr.Mul
 // readBootstrapFile returns the lines of a bootstrap file, without blank ones
 // and # comments.
 func readBootstrapFile(file string) ([]string, error) {
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() { // a pipe would hold up the node's end
+		return nil, fmt.Errorf("bootstrap file: %s is not a regular file: write the addresses to one", file)
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("bootstrap file: %w", err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -136,6 +137,18 @@ func TestABootstrapFileIsReadAgainUntilTheNodeHasJoined(t *testing.T) {
 	if err := late.Ready(); err != nil {
 		t.Errorf("Ready = %v after joining", err)
 	}
+}
+
+func TestAPipeInPlaceOfABootstrapFileIsToldAndHoldsNothingUp(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := start(t, func(c *node.Config) { c.Bootstrap = []string{"@" + pipe} })
+	eventually(t, "the reason", func() bool {
+		err := n.Ready()
+		return err != nil && strings.Contains(err.Error(), "regular file")
+	}) // closing it must end too
 }
 
 func TestABootstrapperIsFoundByDNS(t *testing.T) {
