@@ -49,9 +49,17 @@ func (a *app) run(ctx context.Context) error {
 	if err := a.announce(n); err != nil {
 		return errors.Join(err, n.Close())
 	}
-	a.log.Info("running", "id", n.ID(), "network", cfg.Network, "api", n.APIAddr(), "data_dir", cfg.DataDir)
+	a.log.Info("running", "id", n.ID(), "network", cfg.Network, "api", n.APIAddr(), "data_dir", dataDir(cfg))
 	<-ctx.Done()
 	return a.end(n)
+}
+
+// dataDir is where the node writes; "-" when it does not.
+func dataDir(cfg node.Config) string {
+	if cfg.Ephemeral {
+		return "-"
+	}
+	return cfg.DataDir
 }
 
 // unlessInterrupted drops the error of a start that a signal cut short: to end is

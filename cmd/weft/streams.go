@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -27,6 +28,9 @@ func (f *streamFlags) add(cmd *cobra.Command, things string) {
 // errTimedOut is a --timeout of ours that ran out.
 var errTimedOut = errors.New("timeout")
 
+// errUnread says that whoever read our output has gone.
+var errUnread = errors.New("nobody reads the output")
+
 // watch runs a stream until it ends, is interrupted, or its time is up.
 func (a *app) watch(cmd *cobra.Command, f streamFlags, run func(context.Context, *client) error) error {
 	ctx := cmd.Context()
@@ -38,8 +42,15 @@ func (a *app) watch(cmd *cobra.Command, f streamFlags, run func(context.Context,
 		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, errTimedOut)
 		defer cancel()
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if f, isFile := a.stdout.(*os.File); isFile {
+		go whenUnread(ctx, f, func() { cancel(errUnread) })
+	}
 	err := a.stream(ctx, run)
 	switch {
+	case errors.Is(context.Cause(ctx), errUnread):
+		return nil // as with head
 	case errors.Is(err, errInterrupted) && f.count == 0:
 		return nil // that is how an endless stream ends
 	case err != nil && errors.Is(context.Cause(ctx), errTimedOut):
