@@ -32,7 +32,7 @@ var explanations = []explanation{
 	{gossipsub.ErrNotJoined, connect.CodeNotFound, "topic.not_joined", "`weft topics` lists what is joined"},
 	{ErrUnknownPeer, connect.CodeNotFound, "peer.not_connected", "`weft peers` lists who is connected"},
 	{libp2phost.ErrNotConnected, connect.CodeNotFound, "peer.not_connected", "`weft peers` lists who is connected"},
-	{kaddht.ErrNotFound, connect.CodeNotFound, "dht.not_found", "the peer may be offline, or of another network"},
+	{kaddht.ErrNotFound, connect.CodeNotFound, "dht.not_found", ""},
 	{kaddht.ErrNoPeers, connect.CodeFailedPrecondition, "dht.no_peers", "connect to a node first: `weft connect ADDRESS`"},
 	{kaddht.ErrBadKey, connect.CodeInvalidArgument, "dht.bad_key", ""},
 	{errNoLogLevel, connect.CodeUnimplemented, "log_level.fixed", ""},
@@ -49,9 +49,12 @@ var explanations = []explanation{
 func explain(err error) error {
 	var dial *libp2phost.DialError
 	e := explanation{code: connect.CodeUnknown, reason: "failed"}
-	if errors.As(err, &dial) {
+	switch {
+	case errors.As(err, &dial) && errors.Is(err, context.DeadlineExceeded):
+		e = explanation{code: connect.CodeDeadlineExceeded, reason: "dial.timeout"}
+	case errors.As(err, &dial):
 		e = explanation{code: connect.CodeFailedPrecondition, reason: "dial.failed"}
-	} else {
+	default:
 		for _, known := range explanations {
 			if errors.Is(err, known.err) {
 				e = known

@@ -85,8 +85,9 @@ func TestTheAPIPublishesAndSubscribes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := bytes.Repeat([]byte{0, 255}, 100_000)
-	if _, err := client(t, a).Publish(soon(t), &weftv1.PublishRequest{Topic: "t", Data: want}); err != nil {
-		t.Fatal(err)
+	r, err := client(t, a).Publish(soon(t), &weftv1.PublishRequest{Topic: "t", Data: want})
+	if err != nil || r.Peers != 1 {
+		t.Fatalf("publish = %v, %v; want 1 peer", r, err)
 	}
 	if !sub.Receive() {
 		t.Fatal(sub.Err())

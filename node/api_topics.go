@@ -62,10 +62,11 @@ func (a api) Publish(ctx context.Context, r *weftv1.PublishRequest) (*weftv1.Pub
 	}
 	ctx, cancel := within(ctx, r.Timeout, defaultPublishWait)
 	defer cancel()
-	if err := a.n.Publish(ctx, r.Topic, data); err != nil {
+	peers, err := a.n.publish(ctx, r.Topic, data)
+	if err != nil {
 		return nil, explain(err)
 	}
-	return &weftv1.PublishResponse{Peers: uint32(a.n.topicPeers(r.Topic))}, nil
+	return &weftv1.PublishResponse{Peers: uint32(peers)}, nil
 }
 
 func (a api) Subscribe(ctx context.Context, r *weftv1.SubscribeRequest, out *connect.ServerStream[weftv1.SubscribeResponse]) error {

@@ -179,7 +179,11 @@ const rereadEvery = time.Second
 func (n *Node) keepBootstrapping(ctx context.Context, p *parts) {
 	for {
 		if p.host.NumPeers() == 0 {
-			peers := n.bootstrap.update(n.cfg.bootstrappers(ctx))
+			found, err := n.cfg.bootstrappers(ctx)
+			if err != nil && !sameText(err, n.bootstrap.lastErr()) {
+				n.cfg.Logger.Warn("some bootstrappers are not known yet; trying again every second", "err", err)
+			}
+			peers := n.bootstrap.update(found, err)
 			p.loop.Post(core.Command{Body: dialing.SetBootstrappers{Peers: peers}})
 		}
 		select {
@@ -189,3 +193,5 @@ func (n *Node) keepBootstrapping(ctx context.Context, p *parts) {
 		}
 	}
 }
+
+func sameText(a, b error) bool { return b != nil && a.Error() == b.Error() }

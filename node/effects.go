@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/weftnet/weft/protocols/core"
@@ -66,11 +67,23 @@ func (p *parts) effector(n *Node) func(core.Effect) {
 		case core.Disconnect:
 			p.disconnect(n, e)
 		case core.Notify:
-			n.events.emit(e.Notice.Kind, e.Notice.Peer, e.Notice.Text)
+			n.notify(e.Notice)
 		case core.Persist:
 			p.persist(e.Record)
 		}
 	}
+}
+
+// troubles are the notices that an operator should see without asking.
+var troubles = []string{"bootstrap.unreachable", "bootstrap.fallback"}
+
+func (n *Node) notify(notice core.Notice) {
+	n.events.emit(notice.Kind, notice.Peer, notice.Text)
+	level := slog.LevelInfo
+	if slices.Contains(troubles, notice.Kind) {
+		level = slog.LevelWarn
+	}
+	n.cfg.Logger.Log(context.Background(), level, notice.Text, "event", notice.Kind, "peer", notice.Peer)
 }
 
 func (p *parts) disconnect(n *Node, e core.Disconnect) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -136,10 +137,11 @@ func (n *Node) joinErr(p *parts) error {
 	if len(n.cfg.Bootstrap) == 0 || p.host.NumPeers() > 0 {
 		return nil
 	}
+	text := fmt.Sprintf("no peer is connected; bootstrappers being tried: %d; `weft peers --all` says why each failed", len(n.bootstrap.list()))
 	if err := n.bootstrap.lastErr(); err != nil {
-		return fmt.Errorf("no peer is connected; still trying: %w", err)
+		text += "; not known yet: " + strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
-	return fmt.Errorf("no peer is connected; %d bootstrappers are being tried: `weft peers --all` says why each failed", len(n.bootstrap.list()))
+	return errors.New(text)
 }
 
 func (p *parts) saveErr() error {

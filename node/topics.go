@@ -20,11 +20,17 @@ type Topic = gossipsub.TopicInfo
 // handed to the network, which is no promise of delivery. The publisher's own
 // subscribers receive it too.
 func (n *Node) Publish(ctx context.Context, topic string, data []byte) error {
+	_, err := n.publish(ctx, topic, data)
+	return err
+}
+
+// publish also tells how many peers of the topic are known.
+func (n *Node) publish(ctx context.Context, topic string, data []byte) (peers int, err error) {
 	p, err := n.live()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return p.pubsub.Publish(ctx, topic, data)
+	return p.pubsub.PublishTo(ctx, topic, data)
 }
 
 // Subscribe joins a topic and delivers its messages from now on, the node's own
@@ -73,14 +79,4 @@ func (n *Node) Topics() []Topic {
 		return nil
 	}
 	return p.pubsub.Topics()
-}
-
-// topicPeers is how many peers of a joined topic are known.
-func (n *Node) topicPeers(name string) int {
-	for _, t := range n.Topics() {
-		if t.Name == name {
-			return len(t.Peers)
-		}
-	}
-	return 0
 }

@@ -22,22 +22,28 @@ const meshGrace = 1500 * time.Millisecond
 // ErrNoPeers and nothing was sent. A nil error says that the message was handed
 // to the network, not that anybody has it.
 func (p *PubSub) Publish(ctx context.Context, name string, data []byte) error {
+	_, err := p.PublishTo(ctx, name, data)
+	return err
+}
+
+// PublishTo is Publish, and tells how many peers are known to be in the topic.
+func (p *PubSub) PublishTo(ctx context.Context, name string, data []byte) (peers int, err error) {
 	if err := CheckTopic(name); err != nil {
-		return err
+		return 0, err
 	}
 	if len(data) > p.cfg.MaxMessage {
-		return fmt.Errorf("%w: %d bytes, and this node's limit is %d: split it, or raise the limit (up to %d) on every node",
+		return 0, fmt.Errorf("%w: %d bytes, and this node's limit is %d: split it, or raise the limit (up to %d) on every node",
 			ErrTooLarge, len(data), p.cfg.MaxMessage, MaxMaxMessage)
 	}
 	t, err := p.holdFor(name)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer p.letGo(t)
 	if err := p.waitReady(ctx, t); err != nil {
-		return err
+		return 0, err
 	}
-	return p.send(ctx, t, data)
+	return len(t.handle.ListPeers()), p.send(ctx, t, data)
 }
 
 func (p *PubSub) send(ctx context.Context, t *topic, data []byte) (err error) {

@@ -91,17 +91,21 @@ func (d *dialer) connect(ctx context.Context, p peer.ID, addrs []ma.Multiaddr) e
 		return &DialError{Reason: "a dial needs the peer ID that it expects: end the address in /p2p/PEERID"}
 	}
 	addrs, err := withoutPeer(p, addrs)
-	if err != nil {
+	if err != nil || d.book.connected(p) { // then the addresses prove nothing
 		return err
 	}
 	d.host.Peerstore().AddAddrs(p, addrs, peerstore.TempAddrTTL)
 	if sw, ok := d.host.Network().(*swarm.Swarm); ok {
 		sw.Backoff().Clear(p) // whom to dial when is decided elsewhere
 	}
-	ctx = network.WithDialPeerTimeout(ctx, d.timeout)
+	limit := d.timeout
+	if at, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(at))
+	}
+	ctx = network.WithDialPeerTimeout(ctx, limit)
 	d.book.denial(p) // of an earlier dial
 	if _, err = d.host.Network().DialPeer(ctx, p); err != nil {
-		return newDialError(p, err, d.book.denial(p), d.timeout)
+		return newDialError(p, err, d.book.denial(p), limit.Round(time.Millisecond))
 	}
 	return nil
 }
