@@ -47,7 +47,7 @@ image: ## build the Docker image IMAGE
 .PHONY: cluster
 cluster: image ## start a bootstrap node and N others in containers
 	$(CLUSTER) up -d --scale node=$(N) bootstrap node
-	@echo "Try: docker exec weft-bootstrap-1 /weft peers (weft_bootstrap_1 with docker-compose 1.29); end with: make cluster-down"
+	@echo "Try: $(COMPOSE) -p weft -f docker/compose.yaml exec bootstrap /weft peers; end with: make cluster-down"
 
 .PHONY: cluster-down
 cluster-down: ## stop that cluster and delete its data
