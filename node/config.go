@@ -62,7 +62,8 @@ type Config struct {
 	// are on API too. Empty means on API only.
 	MetricsAddr string
 
-	// MaxPeers bounds the connected peers; bootstrappers come on top.
+	// MaxPeers bounds the connected peers; bootstrappers come on top. TargetDegree
+	// of them, at most half, are kept for peers that the node dials itself.
 	MaxPeers int
 	// TargetDegree is how many peers the node dials of its own accord.
 	TargetDegree int

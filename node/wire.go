@@ -126,6 +126,7 @@ func (n *Node) openHost(p *parts, key crypto.PrivKey) (err error) {
 	cfg.TLSOnly, cfg.MDNS = n.cfg.TLSOnly, n.cfg.MDNS
 	cfg.MaxPeers, cfg.ConnsPerIP = n.cfg.MaxPeers, n.cfg.ConnsPerIP
 	cfg.Reserved = n.bootstrap.has
+	cfg.KeepOutbound = min(n.cfg.TargetDegree, n.cfg.MaxPeers/2)
 	cfg.DialTimeout, cfg.MemoryLimit = n.cfg.DialTimeout, n.cfg.MemoryLimit
 	cfg.MaxInboundMessage = gossipsub.WireLimit(n.cfg.MaxMessageBytes)
 	cfg.UserAgent, cfg.Resolver = UserAgent(), n.cfg.Resolver

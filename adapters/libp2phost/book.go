@@ -24,7 +24,8 @@ const (
 // place is what one connected peer takes up, whatever its connections.
 type place struct {
 	conns    []network.Conn // at most connsPerPeer
-	reserved bool           // not counted towards the limit
+	reserved bool           // not counted towards the limits
+	inbound  bool           // it dialled us first
 	told     bool           // Connected was posted
 	admitted bool
 	open     chan struct{} // closed on admission
@@ -35,21 +36,23 @@ type place struct {
 // book knows who is connected. The gater enters a connection before libp2p uses
 // it, so the limits hold exactly; the notifier strikes it out.
 type book struct {
-	self     peer.ID
-	max      int
-	reserved func(peer.ID) bool
-	changes  *queue[change]     // for the overlay
-	events   *queue[core.Event] // for the node
+	self       peer.ID
+	max        int // places
+	maxInbound int // of them, for peers that dial us
+	reserved   func(peer.ID) bool
+	changes    *queue[change]     // for the overlay
+	events     *queue[core.Event] // for the node
 
 	mu       sync.Mutex
 	places   map[peer.ID]*place
 	ordinary int // places that count towards max
+	inbound  int // of them, towards maxInbound
 	denials  map[peer.ID]*refusal
 }
 
-func newBook(self peer.ID, maxPeers int, reserved func(peer.ID) bool) *book {
+func newBook(self peer.ID, maxPeers, maxInbound int, reserved func(peer.ID) bool) *book {
 	return &book{
-		self: self, max: maxPeers, reserved: reserved,
+		self: self, max: maxPeers, maxInbound: maxInbound, reserved: reserved,
 		places:  make(map[peer.ID]*place),
 		denials: make(map[peer.ID]*refusal),
 	}
@@ -61,15 +64,15 @@ func (b *book) watch(changes *queue[change], events *queue[core.Event]) {
 	b.changes, b.events = changes, events
 }
 
-// refuse says why a further connection to p may not be; nil when it may.
-func (b *book) refuse(p peer.ID) *refusal {
+// refuse says why a further connection with p may not be; nil when it may.
+func (b *book) refuse(p peer.ID, dir network.Direction) *refusal {
 	reserved := b.reserved(p)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.refuseLocked(p, reserved)
+	return b.refuseLocked(p, reserved, dir)
 }
 
-func (b *book) refuseLocked(p peer.ID, reserved bool) *refusal {
+func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction) *refusal {
 	if p == b.self {
 		return &refusal{ReasonSelf, "it is this node itself"}
 	}
@@ -79,8 +82,13 @@ func (b *book) refuseLocked(p peer.ID, reserved bool) *refusal {
 		}
 		return nil
 	}
-	if !reserved && b.ordinary >= b.max {
+	switch {
+	case reserved:
+		return nil
+	case b.ordinary >= b.max:
 		return &refusal{ReasonFull, fmt.Sprintf("all %d places are taken: raise the maximum of peers or disconnect one", b.max)}
+	case dir == network.DirInbound && b.inbound >= b.maxInbound:
+		return &refusal{ReasonFull, fmt.Sprintf("all %d places for peers that dial us are taken: raise the maximum of peers", b.maxInbound)}
 	}
 	return nil
 }
@@ -91,12 +99,15 @@ func (b *book) enter(c network.Conn) *refusal {
 	reserved := b.reserved(p)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if why := b.refuseLocked(p, reserved); why != nil {
+	if why := b.refuseLocked(p, reserved, c.Stat().Direction); why != nil {
 		return why
 	}
 	pl := b.places[p]
 	if pl == nil {
-		pl = &place{reserved: reserved, open: make(chan struct{}), gone: make(chan struct{})}
+		pl = &place{
+			reserved: reserved, inbound: c.Stat().Direction == network.DirInbound,
+			open: make(chan struct{}), gone: make(chan struct{}),
+		}
 		b.places[p] = pl
 		b.count(pl, 1)
 	}
@@ -126,8 +137,12 @@ func (b *book) strike(c network.Conn) {
 }
 
 func (b *book) count(pl *place, by int) {
-	if !pl.reserved {
-		b.ordinary += by
+	if pl.reserved {
+		return
+	}
+	b.ordinary += by
+	if pl.inbound {
+		b.inbound += by
 	}
 }
 

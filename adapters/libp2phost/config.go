@@ -25,14 +25,15 @@ type Config struct {
 	Listen   []ma.Multiaddr // each must succeed; empty means a host that only dials
 	Announce []ma.Multiaddr // told to others in place of the listen addresses
 
-	TLSOnly    bool                  // no Noise
-	MaxPeers   int                   // distinct peers connected at a time, without the reserved ones
-	Reserved   func(peer.ID) bool    // has a place beyond MaxPeers; nil: nobody
-	Post       func(ev core.Event)   // takes Connected, Disconnected, DialFailed and Discovered, in order
-	Scope      Scope                 // which addresses count; AutoNAT v2 runs in the public scope only
-	MDNS       bool                  // finds peers on the local network
-	Logger     *slog.Logger          // nil discards
-	Registerer prometheus.Registerer // takes libp2p's own metrics; nil: none are kept
+	TLSOnly      bool                  // no Noise
+	MaxPeers     int                   // distinct peers connected at a time, without the reserved ones
+	KeepOutbound int                   // of MaxPeers, the places that only peers whom we dial can take: strangers must not fill a node
+	Reserved     func(peer.ID) bool    // has a place beyond MaxPeers; nil: nobody
+	Post         func(ev core.Event)   // takes Connected, Disconnected, DialFailed and Discovered, in order
+	Scope        Scope                 // which addresses count; AutoNAT v2 runs in the public scope only
+	MDNS         bool                  // finds peers on the local network
+	Logger       *slog.Logger          // nil discards
+	Registerer   prometheus.Registerer // takes libp2p's own metrics; nil: none are kept
 
 	UserAgent string          // told to peers by identify
 	Resolver  *madns.Resolver // of /dns… addresses; nil: the system's
@@ -79,6 +80,7 @@ func (c Config) Validate() error {
 	}{
 		{c.Key != nil, "Key is missing: load one with LoadOrCreateKey or make one with NewKey"},
 		{c.MaxPeers >= 1, fmt.Sprintf("MaxPeers is %d: allow at least 1", c.MaxPeers)},
+		{c.KeepOutbound >= 0 && c.KeepOutbound <= c.MaxPeers, fmt.Sprintf("KeepOutbound is %d: use 0 to MaxPeers", c.KeepOutbound)},
 		{c.DialTimeout > 0, fmt.Sprintf("DialTimeout is %v: use more than zero, such as 10s", c.DialTimeout)},
 		{c.ConnsPerIP >= 1, fmt.Sprintf("ConnsPerIP is %d: allow at least 1", c.ConnsPerIP)},
 		{c.ConnRatePerIP >= 0, fmt.Sprintf("ConnRatePerIP is %v: use 0 for no limit", c.ConnRatePerIP)},

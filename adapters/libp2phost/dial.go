@@ -91,7 +91,7 @@ func (d *dialer) connect(ctx context.Context, p peer.ID, addrs []ma.Multiaddr) e
 		return &DialError{Reason: "a dial needs the peer ID that it expects: end the address in /p2p/PEERID"}
 	}
 	addrs, err := withoutPeer(p, addrs)
-	if err != nil || d.book.connected(p) { // then the addresses prove nothing
+	if err != nil || d.host.Network().Connectedness(p) == network.Connected { // then the addresses prove nothing
 		return err
 	}
 	d.host.Peerstore().AddAddrs(p, addrs, peerstore.TempAddrTTL)

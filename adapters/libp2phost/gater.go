@@ -21,7 +21,7 @@ var _ connmgr.ConnectionGater = (*gater)(nil)
 // would accept whoever answers. A peer with all its connections is dialled by
 // AutoNAT alone, whose connections do not count.
 func (g *gater) InterceptPeerDial(p peer.ID) bool {
-	why := g.book.refuse(p)
+	why := g.book.refuse(p, network.DirOutbound)
 	if p == "" {
 		why = &refusal{ReasonNoID, "a dial needs the peer ID that it expects"}
 	}
@@ -45,7 +45,7 @@ func (g *gater) InterceptSecured(dir network.Direction, p peer.ID, addrs network
 	if dir == network.DirOutbound {
 		return true
 	}
-	why := g.book.refuse(p)
+	why := g.book.refuse(p, dir)
 	if why == nil {
 		return true
 	}

@@ -58,7 +58,7 @@ func New(cfg Config) (*Host, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	h := &Host{cfg: cfg, log: cfg.Logger, cancel: cancel, refused: newRefusals(cfg.Logger)}
-	h.book = newBook(self, cfg.MaxPeers, cfg.Reserved)
+	h.book = newBook(self, cfg.MaxPeers, cfg.MaxPeers-cfg.KeepOutbound, cfg.Reserved)
 	h.notifier = newNotifier(ctx, h.book)
 	if err := h.start(ctx); err != nil {
 		return nil, errors.Join(err, h.Close())

@@ -43,7 +43,8 @@ type meter struct {
 	from, to   int
 	left       int // bytes of the current message still to show, its prefix included
 	collected  [][]byte
-	shownFirst int   // bytes of collected[0] already shown
+	shownFirst int // bytes of collected[0] already shown
+	entries    entries
 	failed     error // why the stream was ended: pubsub asks twice
 
 	begun atomic.Int64 // Unix ns when the current message was found incomplete; 0: it was not
@@ -73,8 +74,12 @@ func (m *meter) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := m.show(p)
+	if over := m.entries.pass(p[:n]); over != nil {
+		return 0, m.fail(over)
+	}
 	if m.left -= n; m.left == 0 {
 		m.begun.Store(0)
+		m.entries.next()
 	}
 	if err != nil {
 		err = m.fail(err)

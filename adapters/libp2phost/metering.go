@@ -74,7 +74,7 @@ func (g *metering) count(err error) {
 	switch {
 	case errors.Is(err, errOversize):
 		g.oversize.Add(1)
-	case errors.Is(err, varint.ErrOverflow), errors.Is(err, varint.ErrNotMinimal):
+	case errors.Is(err, varint.ErrOverflow), errors.Is(err, varint.ErrNotMinimal), errors.Is(err, errEntries):
 		g.malformed.Add(1)
 	case errors.Is(err, errSlow):
 		g.slow.Add(1)

@@ -145,8 +145,10 @@ func (o *overlay) hold(s network.Stream) error {
 	return err
 }
 
-// maxDHTMessage is the DHT's own limit, in bytes (go-libp2p-kad-dht dht_net.go).
-const maxDHTMessage = network.MessageSizeMax
+// maxDHTMessage is the largest DHT message, in bytes: 20 peers with 3 KiB of
+// addresses each. kad-dht itself would take 4 MiB, and stalled ones of that size
+// would use up the budget that large pubsub messages share.
+const maxDHTMessage = 64 << 10
 
 // metered wraps the streams whose readers allocate what a peer announces.
 func (o *overlay) metered(s network.Stream) network.Stream {

@@ -92,7 +92,7 @@ func (c Config) nodeConfig(i int, first *node.Node) node.Config {
 	cfg.Logger = cfg.Logger.With("node", i+1)
 	if first == nil {
 		// Everybody joins through the first node, so it has a place for everybody.
-		cfg.MaxPeers = max(cfg.MaxPeers, c.Nodes)
+		cfg.MaxPeers = max(cfg.MaxPeers, 2*c.Nodes) // all may join through one
 		return cfg
 	}
 	for _, a := range first.Addrs() {
