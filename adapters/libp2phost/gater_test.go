@@ -112,3 +112,15 @@ type fakeAddrs struct{ at peer.AddrInfo }
 
 func (f fakeAddrs) LocalMultiaddr() ma.Multiaddr  { return f.at.Addrs[0] }
 func (f fakeAddrs) RemoteMultiaddr() ma.Multiaddr { return f.at.Addrs[0] }
+
+func TestStrangersCannotFillTheNode(t *testing.T) {
+	h := newTestHost(t, func(c *Config) { c.MaxPeers, c.KeepOutbound = 3, 1 })
+	for range 4 {
+		_ = plainHost(t).Connect(testContext(t), h.on("tcp")) // who is refused learns it late
+	}
+	eventually(t, "two strangers are in, two refused", func() bool { return h.NumPeers() == 2 && h.Stats().Refused["full"] >= 2 })
+	mustConnect(t, h, newTestHost(t).info())
+	if n := h.NumPeers(); n != 3 {
+		t.Fatalf("%d peers after a dial of our own, want 3", n)
+	}
+}

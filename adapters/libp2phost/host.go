@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
+	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
@@ -89,13 +90,23 @@ func (h *Host) start(ctx context.Context) error {
 	return h.openMDNS()
 }
 
+// maxAddresses bounds the addresses of peers that are not connected: of 512 bytes
+// at most, so 25 MiB. Chosen for the candidates that the node may know, with a
+// dozen addresses each; libp2p's own bound is a million.
+const maxAddresses = 50_000
+
 func (h *Host) openBase() error {
 	limits, err := newLimits(h.cfg, h.refused)
 	if err != nil {
 		return err
 	}
+	peers, err := pstoremem.NewPeerstore(pstoremem.WithMaxAddresses(maxAddresses))
+	if err != nil {
+		return errors.Join(err, limits.Close())
+	}
 	opts := []libp2p.Option{
 		libp2p.Identity(h.cfg.Key),
+		libp2p.Peerstore(peers),
 		libp2p.UserAgent(h.cfg.UserAgent),
 		libp2p.NoListenAddrs, // listenAll does it, and tells what failed
 		libp2p.AddrsFactory(h.announced),
