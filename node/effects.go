@@ -9,14 +9,10 @@ import (
 	"github.com/weftnet/weft/protocols/core"
 )
 
-const (
-	// savesWaiting bounds the records that wait for the disk; when it is full a
-	// record is dropped and counted, as it will be written again at the next
-	// connection. Chosen for a full set of peers, several times over.
-	savesWaiting = 256
-	// savedTried is how many saved peers a start may fall back on.
-	savedTried = 1024
-)
+// savesWaiting bounds the records that wait for the disk; when it is full a
+// record is dropped and counted, as it will be written again at the next
+// connection. Chosen for a full set of peers, several times over.
+const savesWaiting = 256
 
 // openAdmission admits every peer that connects: the "open" policy.
 type openAdmission struct{}

@@ -99,7 +99,7 @@ func (n *Node) openMachines(p *parts, key crypto.PrivKey) error {
 	if err != nil {
 		return err
 	}
-	saved, err := p.store.SavedPeers(savedTried)
+	saved, err := p.store.SavedPeers(store.MaxSavedPeers)
 	if err != nil {
 		return err
 	}

@@ -120,10 +120,10 @@ func (h *Host) openBase() error {
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(&connmgr.NullConnMgr{}), // the book bounds connections; none is trimmed
 		libp2p.WithDialTimeout(h.cfg.DialTimeout),
+		libp2p.BandwidthReporter(&h.traffic),
 		libp2p.DisableRelay(),
 		libp2p.ForceReachabilityPublic(), // AutoNAT v1 stays off: v2 tells each address apart
 	}
-	opts = append(opts, libp2p.BandwidthReporter(&h.traffic))
 	opts = append(opts, h.optional()...)
 	if h.base, err = libp2p.New(opts...); err != nil {
 		return errors.Join(fmt.Errorf("starting libp2p: %w", err), limits.Close())

@@ -11,20 +11,18 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/weftnet/weft/adapters/admin"
 	"github.com/weftnet/weft/cmd/weft/internal/settings"
 	"github.com/weftnet/weft/node"
 )
 
-const (
-	defaultAPI = "127.0.0.1:30304" // next to the node's port 30303
-	apiOff     = "off"
-)
+const apiOff = "off"
 
 // globalSettings are those of every command.
 func globalSettings() settings.Schema {
 	return settings.Schema{
 		{Key: settings.FileKey, Kind: settings.Text, Default: "", Usage: "TOML `file` of settings"},
-		{Key: "api", Kind: settings.Text, Default: defaultAPI,
+		{Key: "api", Kind: settings.Text, Default: admin.DefaultAddr,
 			Usage: "control API, `HOST:PORT` or unix:///PATH; a daemon listens there (\"off\": nowhere), other commands call it"},
 		{Key: "api_token", Kind: settings.Text, Default: "", Secret: true,
 			Usage: "`token` that the API asks for; better kept in --api-token-file, since command lines can be seen"},
@@ -105,7 +103,7 @@ func nodeSchema() (s settings.Schema) {
 // laid to it.
 func (x nodeSetting) alone(v any) error {
 	cfg := node.DefaultConfig()
-	cfg.API = defaultAPI // metrics need a server
+	cfg.API = admin.DefaultAddr // metrics need a server
 	x.apply(&cfg, v)
 	return bare(cfg.Validate())
 }
