@@ -53,7 +53,8 @@ func (a *app) watch(cmd *cobra.Command, f streamFlags, run func(context.Context,
 		return nil // as with head
 	case errors.Is(err, errInterrupted) && f.count == 0:
 		return nil // that is how an endless stream ends
-	case err != nil && errors.Is(context.Cause(ctx), errTimedOut):
+	case err != nil && f.timeout > 0 && (errors.Is(context.Cause(ctx), errTimedOut) || connect.CodeOf(err) == connect.CodeDeadlineExceeded):
+		// the daemon knows the deadline too and may be the first to notice
 		return fmt.Errorf("%w: %s have passed; raise --timeout to wait longer", errTimedOut, f.timeout)
 	}
 	return err
