@@ -1,6 +1,12 @@
 package core
 
-import "github.com/multiformats/go-multiaddr"
+import (
+	"time"
+
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/weftnet/weft/protocols/frame"
+)
 
 // Effect is something that a machine wants done. The loop carries effects out in
 // the order in which they were appended.
@@ -21,6 +27,39 @@ type Disconnect struct {
 	Reason string // for people: logged and shown in events
 }
 
+// Block refuses connections with a peer, in both directions, until a time. The
+// zero time lifts it. Connections that are up are not closed: see Disconnect.
+type Block struct {
+	Peer   PeerID
+	Until  time.Time
+	Reason string // for people: dials that it refuses fail with it
+}
+
+// Send sends a message on our own stream of a protocol. It is dropped and counted
+// when the peer's queue is full or the peer is gone.
+type Send struct {
+	Peer     PeerID
+	Protocol string // libp2p protocol ID
+	Type     frame.Type
+	Payload  []byte
+	Vital    bool // has a slot of its own in the queue: handshake, ping, pong
+}
+
+// Verify asks for a computation that is too long for the loop, such as checking
+// signatures. Check depends on nothing but what it was made from and runs on
+// another goroutine; Verified carries its answer.
+type Verify struct {
+	Peer  PeerID // on whose behalf
+	Check func() any
+}
+
+// Penalize says that a peer broke a rule.
+type Penalize struct {
+	Peer    PeerID
+	Offence Offence
+	Detail  string // for people
+}
+
 // Notify tells the node's watchers that something happened.
 type Notify struct{ Notice Notice }
 
@@ -31,5 +70,9 @@ type Persist struct{ Record Record }
 func (Dial) effect()       {}
 func (Admit) effect()      {}
 func (Disconnect) effect() {}
+func (Block) effect()      {}
+func (Send) effect()       {}
+func (Verify) effect()     {}
+func (Penalize) effect()   {}
 func (Notify) effect()     {}
 func (Persist) effect()    {}

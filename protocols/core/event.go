@@ -3,6 +3,8 @@ package core
 import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/weftnet/weft/protocols/frame"
 )
 
 // PeerID names a peer: the hash or inlined form of its public key.
@@ -17,6 +19,40 @@ type Connected struct {
 	Peer    PeerID
 	Addr    multiaddr.Multiaddr // the remote address of that connection
 	Inbound bool                // the peer dialled us
+	Guest   bool                // all places are taken: it stays only for a peer list
+}
+
+// Linked says in which directions there are connections to a peer, whenever that
+// changes. It follows Connected; the end of all of them is Disconnected.
+type Linked struct {
+	Peer              PeerID
+	Inbound, Outbound bool
+}
+
+// Plain says that a connected peer has told which protocols it speaks, and that
+// weft's handshake is not among them.
+type Plain struct{ Peer PeerID }
+
+// Received is a message that came on a stream of a weft protocol. Its frame was
+// in order: the sender is the authenticated key of the connection.
+type Received struct {
+	Peer     PeerID
+	Protocol string // libp2p protocol ID
+	Type     frame.Type
+	Payload  []byte // the receiver's own
+}
+
+// Misbehaved says that a peer broke a rule that an adapter watches over.
+type Misbehaved struct {
+	Peer    PeerID
+	Offence Offence
+	Detail  string // for people
+}
+
+// Verified answers a Verify effect.
+type Verified struct {
+	Peer   PeerID
+	Answer any // what Verify.Check returned
 }
 
 // Disconnected says that the last connection to a peer is gone.
@@ -35,6 +71,10 @@ type Discovered struct {
 	Peer  PeerID
 	Addrs []multiaddr.Multiaddr
 	From  Source
+
+	// Unaware says that the peer has had no occasion to learn of us, so that there
+	// is no dial of its own to wait for.
+	Unaware bool
 }
 
 // Command carries a request of the node's owner (the library's user, the API) to
@@ -42,6 +82,11 @@ type Discovered struct {
 type Command struct{ Body any }
 
 func (Connected) event()    {}
+func (Linked) event()       {}
+func (Plain) event()        {}
+func (Received) event()     {}
+func (Misbehaved) event()   {}
+func (Verified) event()     {}
 func (Disconnected) event() {}
 func (DialFailed) event()   {}
 func (Discovered) event()   {}
@@ -54,10 +99,11 @@ type Source uint8
 const (
 	SourceConfig Source = iota // the operator named it
 	SourceSaved                // we were connected to it before
+	SourceClaim                // it signed a claim
 	SourceMDNS                 // it announced itself on the local network
 	SourceDHT                  // the Kademlia table holds it
 )
 
 func (s Source) String() string {
-	return [...]string{"config", "saved", "mdns", "dht"}[s]
+	return [...]string{"config", "saved", "claim", "mdns", "dht"}[s]
 }

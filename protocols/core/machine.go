@@ -39,7 +39,29 @@ type SavedPeer struct {
 	LastSeen time.Time // wall clock, kept in milliseconds
 }
 
-func (SavedPeer) record() {}
+// SavedClaim is the newest signed claim of another node.
+type SavedClaim struct {
+	Peer     PeerID
+	Envelope []byte // as it was received
+	Expiry   time.Time
+}
+
+// OwnTimestamp is the highest timestamp that this node ever signed into a claim.
+// There is one.
+type OwnTimestamp struct{ Highest time.Time }
+
+// SavedBan keeps a peer out over restarts. The zero Until lifts it.
+type SavedBan struct {
+	Peer   PeerID
+	Until  time.Time
+	Reason string
+	Times  int // bans so far: the next one is longer
+}
+
+func (SavedPeer) record()    {}
+func (SavedClaim) record()   {}
+func (OwnTimestamp) record() {}
+func (SavedBan) record()     {}
 
 // Earliest returns the earlier of two deadlines, where the zero time is never.
 func Earliest(a, b time.Time) time.Time {
