@@ -76,3 +76,13 @@ func (Verify) effect()     {}
 func (Penalize) effect()   {}
 func (Notify) effect()     {}
 func (Persist) effect()    {}
+
+// Action is what a protocol asks of the machine that composes it: Send, Penalize,
+// or a struct of the protocol's own.
+type Action interface{ Action() }
+
+// Action marks Send as something that protocols ask for.
+func (Send) Action() {}
+
+// Action marks Penalize as something that protocols ask for.
+func (Penalize) Action() {}

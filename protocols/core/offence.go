@@ -1,7 +1,7 @@
 package core
 
-// Offence is a way of breaking the rules, as "protocol.fault". Every offence in
-// use is listed here, so that reputation can weigh each.
+// Offence is a way of breaking the rules, as "protocol.fault". Each protocol
+// lists its own; reputation weighs them.
 type Offence string
 
 // What the host sees of a weft stream.

@@ -6,9 +6,6 @@ import (
 	"github.com/weftnet/weft/protocols/frame"
 )
 
-// Action is something that a Machine wants done, in the order of appending.
-type Action interface{ action() }
-
 // Greet asks the loop to complete our handshake with claim, query and proof, and
 // to send it as TypeHandshake.
 type Greet struct {
@@ -29,13 +26,6 @@ type Check struct {
 type Reply struct {
 	Peer  core.PeerID
 	Query []byte
-}
-
-// Send sends a message of this protocol.
-type Send struct {
-	Peer    core.PeerID
-	Type    frame.Type
-	Payload []byte
 }
 
 // Greeted hands on the peer list that came with a peer's answer. It may come
@@ -71,39 +61,37 @@ type Disconnect struct {
 	Reason Reason
 }
 
-// Penalize says that a peer did what no honest node does.
-type Penalize struct {
-	Peer   core.PeerID
-	Fault  Fault
-	Detail string // for people
-}
+// Action implements core.Action.
+func (Greet) Action() {}
 
-func (Greet) action()      {}
-func (Check) action()      {}
-func (Reply) action()      {}
-func (Send) action()       {}
-func (Greeted) action()    {}
-func (Complete) action()   {}
-func (Plain) action()      {}
-func (Failed) action()     {}
-func (Disconnect) action() {}
-func (Penalize) action()   {}
+// Action implements core.Action.
+func (Check) Action() {}
 
-// Fault is a way of breaking the rules.
-type Fault uint8
+// Action implements core.Action.
+func (Reply) Action() {}
 
-// The faults. Reputation decides what each costs.
+// Action implements core.Action.
+func (Greeted) Action() {}
+
+// Action implements core.Action.
+func (Complete) Action() {}
+
+// Action implements core.Action.
+func (Plain) Action() {}
+
+// Action implements core.Action.
+func (Failed) Action() {}
+
+// Action implements core.Action.
+func (Disconnect) Action() {}
+
+// The offences. Reputation decides what each costs.
 const (
-	FaultMalformed   Fault = iota + 1 // a message that does not parse
-	FaultOrder                        // a message that has no place where it came
-	FaultRefused                      // refused for a reason that is an offence
-	FaultUnknownType                  // a message type that this protocol does not have
+	OffenceMalformed   core.Offence = "handshake.malformed"    // a message that does not parse
+	OffenceOrder       core.Offence = "handshake.order"        // a message that has no place where it came
+	OffenceRefused     core.Offence = "handshake.refused"      // refused for a reason that is an offence
+	OffenceUnknownType core.Offence = "handshake.unknown-type" // a message type that this protocol does not have
 )
-
-func (f Fault) String() string {
-	names := [...]string{"none", "malformed handshake message", "message out of order", "refused for an offence", "unknown handshake message"}
-	return names[f]
-}
 
 // Stats are counters since the start and, at the end, gauges.
 type Stats struct {
@@ -113,4 +101,8 @@ type Stats struct {
 	Malformed, TooEarly uint64             // messages skipped
 
 	Links, Undecided int
+}
+
+func send(peer core.PeerID, kind frame.Type, payload []byte) core.Send {
+	return core.Send{Peer: peer, Protocol: Protocol, Type: kind, Payload: payload, Vital: true}
 }

@@ -44,7 +44,7 @@ type node struct {
 	greet   func(*Handshake)                      // changes its handshake before it leaves
 	guest   bool                                  // the other side gets no place here
 	mute    bool                                  // its messages are lost
-	actions []Action                              // all it did, in order
+	actions []core.Action                         // all it did, in order
 	send    func(kind frame.Type, payload []byte) // to the other side
 	close   func()
 }
@@ -78,7 +78,7 @@ func (p *pair) wire(from, to *node) {
 		}
 		p.queue = append(p.queue, func() {
 			if p.up {
-				p.do(to, func(out *[]Action) { to.Receive(p.now.Add(to.skew), from.self, kind, payload, out) })
+				p.do(to, func(out *[]core.Action) { to.Receive(p.now.Add(to.skew), from.self, kind, payload, out) })
 			}
 		})
 	}
@@ -92,8 +92,8 @@ func (p *pair) wire(from, to *node) {
 }
 
 // do runs one input and what follows from it inside the node.
-func (p *pair) do(n *node, input func(*[]Action)) {
-	var out []Action
+func (p *pair) do(n *node, input func(*[]core.Action)) {
+	var out []core.Action
 	input(&out)
 	n.actions = append(n.actions, out...)
 	now := p.now.Add(n.skew)
@@ -105,10 +105,10 @@ func (p *pair) do(n *node, input func(*[]Action)) {
 			n.greet(&h)
 			n.send(TypeHandshake, h.Append(nil))
 		case Check:
-			p.do(n, func(out *[]Action) { n.Checked(now, a.Peer, a.Ticket, n.check(a), out) })
+			p.do(n, func(out *[]core.Action) { n.Checked(now, a.Peer, a.Ticket, n.check(a), out) })
 		case Reply:
-			p.do(n, func(out *[]Action) { n.Replied(now, a.Peer, []byte("list of "+n.self), out) })
-		case Send:
+			p.do(n, func(out *[]core.Action) { n.Replied(now, a.Peer, []byte("list of "+n.self), out) })
+		case core.Send:
 			n.send(a.Type, a.Payload)
 		case Disconnect:
 			n.close()
@@ -119,8 +119,8 @@ func (p *pair) do(n *node, input func(*[]Action)) {
 // link connects the two and lets all that follows happen at once.
 func (p *pair) link() {
 	p.up = true
-	p.do(p.a, func(out *[]Action) { p.a.LinkUp(p.now.Add(p.a.skew), p.b.self, p.a.guest, out) })
-	p.do(p.b, func(out *[]Action) { p.b.LinkUp(p.now.Add(p.b.skew), p.a.self, p.b.guest, out) })
+	p.do(p.a, func(out *[]core.Action) { p.a.LinkUp(p.now.Add(p.a.skew), p.b.self, p.a.guest, out) })
+	p.do(p.b, func(out *[]core.Action) { p.b.LinkUp(p.now.Add(p.b.skew), p.a.self, p.b.guest, out) })
 	p.settle()
 }
 
@@ -136,7 +136,7 @@ func (p *pair) settle() {
 func (p *pair) advance(d time.Duration) {
 	p.now = p.now.Add(d)
 	for _, n := range []*node{p.a, p.b} {
-		p.do(n, func(out *[]Action) { n.Tick(p.now.Add(n.skew), out) })
+		p.do(n, func(out *[]core.Action) { n.Tick(p.now.Add(n.skew), out) })
 	}
 	p.settle()
 }
@@ -161,7 +161,7 @@ func (n *node) outcome() string {
 	return end
 }
 
-func of[A Action](n *node) (all []A) {
+func of[A core.Action](n *node) (all []A) {
 	for _, a := range n.actions {
 		if a, ok := a.(A); ok {
 			all = append(all, a)

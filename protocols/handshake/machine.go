@@ -82,7 +82,7 @@ func (m *Machine) SetMembers(peers []core.PeerID) {
 
 // LinkUp starts the handshake with a peer that is newly connected. A guest has no
 // place of its own: it gets a peer list and the reason Full.
-func (m *Machine) LinkUp(now time.Time, peer core.PeerID, guest bool, out *[]Action) {
+func (m *Machine) LinkUp(now time.Time, peer core.PeerID, guest bool, out *[]core.Action) {
 	if m.links[peer] != nil {
 		return
 	}
@@ -99,7 +99,7 @@ func (m *Machine) LinkUp(now time.Time, peer core.PeerID, guest bool, out *[]Act
 }
 
 // strange deals with a peer whose key makes a membership impossible.
-func (m *Machine) strange(now time.Time, l *link, err error, out *[]Action) {
+func (m *Machine) strange(now time.Time, l *link, err error, out *[]core.Action) {
 	if m.cfg.Admission == Open {
 		m.letStay(l, out)
 		return
@@ -116,7 +116,7 @@ func (m *Machine) LinkDown(peer core.PeerID) {
 }
 
 // Receive takes in a message of this protocol.
-func (m *Machine) Receive(now time.Time, from core.PeerID, kind frame.Type, payload []byte, out *[]Action) {
+func (m *Machine) Receive(now time.Time, from core.PeerID, kind frame.Type, payload []byte, out *[]core.Action) {
 	l := m.links[from]
 	if l == nil {
 		return
@@ -134,14 +134,14 @@ func (m *Machine) Receive(now time.Time, from core.PeerID, kind frame.Type, payl
 	case TypeReject:
 		m.onReject(l, payload, out)
 	default:
-		m.skip(l, FaultUnknownType, fmt.Sprintf("type %d", kind), out)
+		m.skip(l, OffenceUnknownType, fmt.Sprintf("type %d", kind), out)
 	}
 }
 
 // May says whether a message of another weft protocol may be processed: only
 // after the sender's handshake was accepted. Otherwise it is counted, and too
 // many end the handshake.
-func (m *Machine) May(now time.Time, from core.PeerID, out *[]Action) bool {
+func (m *Machine) May(now time.Time, from core.PeerID, out *[]core.Action) bool {
 	l := m.links[from]
 	if l == nil || l.state == closing {
 		return false
@@ -159,7 +159,7 @@ func (m *Machine) May(now time.Time, from core.PeerID, out *[]Action) bool {
 
 // Refuse ends the link to a peer for a reason that lies outside the handshake:
 // Banned, Asymmetric, Leaving.
-func (m *Machine) Refuse(now time.Time, peer core.PeerID, why Reason, text string, out *[]Action) {
+func (m *Machine) Refuse(now time.Time, peer core.PeerID, why Reason, text string, out *[]core.Action) {
 	if l := m.links[peer]; l != nil && l.state != closing {
 		m.refuse(now, l, why, text, out)
 	}
@@ -167,7 +167,7 @@ func (m *Machine) Refuse(now time.Time, peer core.PeerID, why Reason, text strin
 
 // Tick does what is due: handshakes that are late, and links whose Reject has had
 // its time.
-func (m *Machine) Tick(now time.Time, out *[]Action) {
+func (m *Machine) Tick(now time.Time, out *[]core.Action) {
 	for _, l := range slices.Clone(m.pending) {
 		if l.deadline.After(now) {
 			continue

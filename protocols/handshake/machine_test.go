@@ -43,7 +43,7 @@ func TestEveryRejection(t *testing.T) {
 		return func(p *pair) { p.a.check = func(Check) Verdict { return Verdict{Reason: r} } }
 	}
 	refuse := func(r Reason) func(*pair) {
-		return func(p *pair) { p.do(p.a, func(out *[]Action) { p.a.Refuse(p.now, bob, r, "", out) }) }
+		return func(p *pair) { p.do(p.a, func(out *[]core.Action) { p.a.Refuse(p.now, bob, r, "", out) }) }
 	}
 	nothing := func(*pair) {}
 	for _, tc := range []struct {
@@ -73,7 +73,7 @@ func TestEveryRejection(t *testing.T) {
 		}, "duplicate by us", "duplicate by them"},
 		{Early, func(p *pair) { p.b.mute = true }, func(p *pair) {
 			for range maxEarly + 1 {
-				p.do(p.a, func(out *[]Action) { p.a.May(p.now, bob, out) })
+				p.do(p.a, func(out *[]core.Action) { p.a.May(p.now, bob, out) })
 			}
 		}, "early by us", "early by them"},
 		{Timeout, func(p *pair) { p.b.mute, p.a.cfg.Admission = true, Members }, func(p *pair) { p.advance(5 * time.Second) }, "timeout by us", "timeout by us"},
@@ -90,7 +90,7 @@ func TestEveryRejection(t *testing.T) {
 			if p.up {
 				t.Error("the link is still up")
 			}
-			if punished := faultOf(p.a, FaultRefused); punished != tc.reason.Offence() {
+			if punished := faultOf(p.a, OffenceRefused); punished != tc.reason.Offence() {
 				t.Errorf("punished %v, an offence %v", punished, tc.reason.Offence())
 			}
 			for _, f := range append(of[Failed](p.a), of[Failed](p.b)...) {
@@ -102,9 +102,9 @@ func TestEveryRejection(t *testing.T) {
 	}
 }
 
-func faultOf(n *node, f Fault) bool {
-	for _, p := range of[Penalize](n) {
-		if p.Fault == f {
+func faultOf(n *node, f core.Offence) bool {
+	for _, p := range of[core.Penalize](n) {
+		if p.Offence == f {
 			return true
 		}
 	}
@@ -200,7 +200,7 @@ func TestNothingExtendsTheDeadline(t *testing.T) {
 			p := newPair(t)
 			p.b.Machine = New(config(bob)) // a stranger: nothing answers here
 			p.up = true
-			p.do(p.a, func(out *[]Action) { p.a.LinkUp(p.now, bob, false, out) })
+			p.do(p.a, func(out *[]core.Action) { p.a.LinkUp(p.now, bob, false, out) })
 			p.queue = nil
 			for range 9 {
 				p.advance(500 * time.Millisecond)
@@ -225,11 +225,11 @@ func TestNothingExtendsTheDeadline(t *testing.T) {
 func TestAMalformedHandshakeIsSkippedAndTheNextOneCounts(t *testing.T) {
 	p := newPair(t)
 	p.up = true
-	p.do(p.a, func(out *[]Action) { p.a.LinkUp(p.now, bob, false, out) })
+	p.do(p.a, func(out *[]core.Action) { p.a.LinkUp(p.now, bob, false, out) })
 	p.b.send(TypeHandshake, []byte{0xff})
-	p.do(p.b, func(out *[]Action) { p.b.LinkUp(p.now, alice, false, out) })
+	p.do(p.b, func(out *[]core.Action) { p.b.LinkUp(p.now, alice, false, out) })
 	p.settle()
-	if p.a.outcome() != "member" || !faultOf(p.a, FaultMalformed) || p.a.Stats().Malformed != 1 {
+	if p.a.outcome() != "member" || !faultOf(p.a, OffenceMalformed) || p.a.Stats().Malformed != 1 {
 		t.Errorf("alice: %s, %d malformed", p.a.outcome(), p.a.Stats().Malformed)
 	}
 }
@@ -266,7 +266,7 @@ func TestOnlyEd25519PeersCanBeMembers(t *testing.T) {
 		p := newPair(t)
 		p.b.self = ecdsa
 		p.a.cfg.Admission = admission
-		p.do(p.a, func(out *[]Action) { p.a.LinkUp(p.now, ecdsa, false, out) })
+		p.do(p.a, func(out *[]core.Action) { p.a.LinkUp(p.now, ecdsa, false, out) })
 		if p.a.outcome() != want || len(of[Greet](p.a)) != 0 {
 			t.Errorf("admission %d: %s", admission, p.a.outcome())
 		}
@@ -284,7 +284,7 @@ func TestOnlyEd25519PeersCanBeMembers(t *testing.T) {
 
 func TestAVerdictOnALinkThatIsGoneIsIgnored(t *testing.T) {
 	m := New(config(alice))
-	var out []Action
+	var out []core.Action
 	h := hello()
 	m.LinkUp(start, bob, false, &out)
 	m.Receive(start, bob, TypeHandshake, h, &out)
@@ -310,11 +310,11 @@ func TestEveryLinkEndsOnceAndInTime(t *testing.T) {
 		cfg.Admission = Admission(rapid.IntRange(0, 1).Draw(t, "admission"))
 		m, now := New(cfg), start
 		m.SetMembers([]core.PeerID{bob})
-		var all []Action
+		var all []core.Action
 		m.LinkUp(now, bob, rapid.Bool().Draw(t, "guest"), &all)
 		accepted := false
 		for range rapid.IntRange(0, 30).Draw(t, "steps") {
-			var out []Action
+			var out []core.Action
 			switch rapid.IntRange(0, 7).Draw(t, "what") {
 			case 0:
 				m.Receive(now, bob, TypeHandshake, hello(), &out)
@@ -346,7 +346,7 @@ func TestEveryLinkEndsOnceAndInTime(t *testing.T) {
 	})
 }
 
-func checkOutcome(t *rapid.T, m *Machine, all []Action, accepted bool) {
+func checkOutcome(t *rapid.T, m *Machine, all []core.Action, accepted bool) {
 	var completed, failed, cut, stays int
 	for _, a := range all {
 		switch a.(type) {
@@ -423,7 +423,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 func BenchmarkHandshake(b *testing.B) {
 	h := Handshake{Network: "test", Version: Version{1, 0, 0}, Time: start, Claim: make([]byte, 300), Query: make([]byte, 300)}.Append(nil)
 	m := New(config(alice))
-	out := make([]Action, 0, 16)
+	out := make([]core.Action, 0, 16)
 	b.ReportAllocs()
 	for b.Loop() {
 		out = out[:0]

@@ -10,7 +10,7 @@ import (
 )
 
 // onHandshake judges what a peer says of itself, the cheap parts first.
-func (m *Machine) onHandshake(now time.Time, l *link, payload []byte, out *[]Action) {
+func (m *Machine) onHandshake(now time.Time, l *link, payload []byte, out *[]core.Action) {
 	switch l.state {
 	case waiting:
 	case plain:
@@ -22,7 +22,7 @@ func (m *Machine) onHandshake(now time.Time, l *link, payload []byte, out *[]Act
 	}
 	h, err := Parse(payload)
 	if err != nil {
-		m.skip(l, FaultMalformed, err.Error(), out)
+		m.skip(l, OffenceMalformed, err.Error(), out)
 		return
 	}
 	if why, text := m.judge(now, h); why != Unspecified {
@@ -35,7 +35,7 @@ func (m *Machine) onHandshake(now time.Time, l *link, payload []byte, out *[]Act
 }
 
 // late answers a plain peer that comes with a handshake after all.
-func (m *Machine) late(now time.Time, l *link, out *[]Action) {
+func (m *Machine) late(now time.Time, l *link, out *[]core.Action) {
 	if _, err := frame.SenderOf(l.peer); err != nil {
 		m.refuse(now, l, KeyType, err.Error(), out)
 		return
@@ -64,7 +64,7 @@ func (m *Machine) judge(now time.Time, h Handshake) (Reason, string) {
 }
 
 // Checked answers Check.
-func (m *Machine) Checked(now time.Time, peer core.PeerID, ticket uint64, v Verdict, out *[]Action) {
+func (m *Machine) Checked(now time.Time, peer core.PeerID, ticket uint64, v Verdict, out *[]core.Action) {
 	l := m.links[peer]
 	if l == nil || l.state != checking || l.ticket != ticket {
 		return // that link is gone
@@ -82,7 +82,7 @@ func (m *Machine) Checked(now time.Time, peer core.PeerID, ticket uint64, v Verd
 }
 
 // Replied answers Reply with the peer list for the peer.
-func (m *Machine) Replied(now time.Time, peer core.PeerID, list []byte, out *[]Action) {
+func (m *Machine) Replied(now time.Time, peer core.PeerID, list []byte, out *[]core.Action) {
 	l := m.links[peer]
 	if l == nil || l.state != replying {
 		return
@@ -93,20 +93,20 @@ func (m *Machine) Replied(now time.Time, peer core.PeerID, list []byte, out *[]A
 		return
 	}
 	l.state = welcome
-	*out = append(*out, Send{peer, TypeAccept, list})
+	*out = append(*out, send(peer, TypeAccept, list))
 	m.complete(l, out)
 }
 
 // onAccept notes that a peer accepts us. Its list waits until we accept the peer.
-func (m *Machine) onAccept(l *link, payload []byte, out *[]Action) {
+func (m *Machine) onAccept(l *link, payload []byte, out *[]core.Action) {
 	switch {
 	case l.state == waiting || l.state == plain:
 		m.stats.TooEarly++
-		m.skip(l, FaultOrder, "it accepts before it introduced itself", out)
+		m.skip(l, OffenceOrder, "it accepts before it introduced itself", out)
 	case l.accepted:
-		m.skip(l, FaultOrder, "it accepts twice", out)
+		m.skip(l, OffenceOrder, "it accepts twice", out)
 	case len(payload) > MaxList:
-		m.skip(l, FaultMalformed, fmt.Sprintf("a list of %d bytes, at most %d", len(payload), MaxList), out)
+		m.skip(l, OffenceMalformed, fmt.Sprintf("a list of %d bytes, at most %d", len(payload), MaxList), out)
 	default:
 		l.accepted, l.list = true, payload
 		if l.state == welcome {
@@ -117,7 +117,7 @@ func (m *Machine) onAccept(l *link, payload []byte, out *[]Action) {
 }
 
 // hand hands on the list that came with a peer's acceptance.
-func (m *Machine) hand(l *link, out *[]Action) {
+func (m *Machine) hand(l *link, out *[]core.Action) {
 	if l.accepted {
 		*out = append(*out, Greeted{l.peer, l.list})
 		l.list = nil
@@ -125,7 +125,7 @@ func (m *Machine) hand(l *link, out *[]Action) {
 }
 
 // complete makes the peer a member once both sides accepted.
-func (m *Machine) complete(l *link, out *[]Action) {
+func (m *Machine) complete(l *link, out *[]core.Action) {
 	if l.state != welcome || !l.accepted {
 		return
 	}
@@ -136,10 +136,10 @@ func (m *Machine) complete(l *link, out *[]Action) {
 }
 
 // onReject takes in that a peer refuses us, at whatever point.
-func (m *Machine) onReject(l *link, payload []byte, out *[]Action) {
+func (m *Machine) onReject(l *link, payload []byte, out *[]core.Action) {
 	r, err := ParseReject(payload)
 	if err != nil {
-		m.skip(l, FaultMalformed, err.Error(), out)
+		m.skip(l, OffenceMalformed, err.Error(), out)
 		return
 	}
 	if len(r.List) > 0 && l.state != waiting && l.state != plain {
@@ -152,14 +152,14 @@ func (m *Machine) onReject(l *link, payload []byte, out *[]Action) {
 }
 
 // refuse ends a link from our side.
-func (m *Machine) refuse(now time.Time, l *link, why Reason, text string, out *[]Action) {
+func (m *Machine) refuse(now time.Time, l *link, why Reason, text string, out *[]core.Action) {
 	m.reject(now, l, Reject{Reason: why, Text: text}, out)
 	if why.Offence() {
-		*out = append(*out, Penalize{l.peer, FaultRefused, why.Text()})
+		*out = append(*out, core.Penalize{Peer: l.peer, Offence: OffenceRefused, Detail: why.Text()})
 	}
 }
 
-func (m *Machine) reject(now time.Time, l *link, r Reject, out *[]Action) {
+func (m *Machine) reject(now time.Time, l *link, r Reject, out *[]core.Action) {
 	if r.Text == "" {
 		r.Text = r.Reason.Text()
 	}
@@ -169,13 +169,13 @@ func (m *Machine) reject(now time.Time, l *link, r Reject, out *[]Action) {
 	l.state, l.reason, l.theirs = closing, r.Reason, Handshake{}
 	m.stats.RefusedByUs[known(r.Reason)]++
 	*out = append(*out,
-		Send{l.peer, TypeReject, r.Append(nil)},
+		send(l.peer, TypeReject, r.Append(nil)),
 		Failed{Peer: l.peer, Reason: r.Reason, Text: r.Text, ByUs: true})
 }
 
 // parting watches a link that is about to be cut: when the peer refuses us too,
 // there is nothing to linger for.
-func (m *Machine) parting(l *link, kind frame.Type, out *[]Action) {
+func (m *Machine) parting(l *link, kind frame.Type, out *[]core.Action) {
 	if kind == TypeReject && !l.deadline.IsZero() {
 		m.cut(l, out)
 	}
@@ -183,22 +183,22 @@ func (m *Machine) parting(l *link, kind frame.Type, out *[]Action) {
 
 // cut closes a link. The link itself goes with LinkDown; until then everything on
 // it is ignored.
-func (m *Machine) cut(l *link, out *[]Action) {
+func (m *Machine) cut(l *link, out *[]core.Action) {
 	m.settle(l)
 	*out = append(*out, Disconnect{l.peer, l.reason})
 }
 
 // letStay makes a peer a plain one.
-func (m *Machine) letStay(l *link, out *[]Action) {
+func (m *Machine) letStay(l *link, out *[]core.Action) {
 	m.settle(l)
 	l.state = plain
 	m.stats.Plain++
 	*out = append(*out, Plain{l.peer})
 }
 
-func (m *Machine) skip(l *link, f Fault, detail string, out *[]Action) {
+func (m *Machine) skip(l *link, f core.Offence, detail string, out *[]core.Action) {
 	m.stats.Malformed++
-	*out = append(*out, Penalize{l.peer, f, detail})
+	*out = append(*out, core.Penalize{Peer: l.peer, Offence: f, Detail: detail})
 }
 
 // known folds reasons of newer versions into Unspecified, for counting.

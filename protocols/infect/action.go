@@ -5,16 +5,6 @@ import (
 	"github.com/weftnet/weft/protocols/frame"
 )
 
-// Action is something that a Machine wants done, in the order of appending.
-type Action interface{ action() }
-
-// Send sends a message of this protocol.
-type Send struct {
-	Peer    core.PeerID
-	Type    frame.Type
-	Payload []byte
-}
-
 // Check hands over an item that is new here. The loop makes sure that its hash is
 // ID and that it is valid, which may take a while and other items, and then calls
 // Machine.Gossip or Machine.Reject. Until then the item is not passed on.
@@ -34,33 +24,22 @@ type Provide struct {
 // Lost says that an item could not be had from anybody who announced it.
 type Lost struct{ ID ID }
 
-// Penalize says that a peer did what an honest one does not.
-type Penalize struct {
-	Peer   core.PeerID
-	Fault  Fault
-	Detail string // for people
-}
+// Action implements core.Action.
+func (Check) Action() {}
 
-func (Send) action()     {}
-func (Check) action()    {}
-func (Provide) action()  {}
-func (Lost) action()     {}
-func (Penalize) action() {}
+// Action implements core.Action.
+func (Provide) Action() {}
 
-// Fault is a way of breaking the rules.
-type Fault uint8
+// Action implements core.Action.
+func (Lost) Action() {}
 
-// The faults. Reputation decides what each costs.
+// The offences. Reputation decides what each costs.
 const (
-	FaultMalformed   Fault = iota + 1 // a message that does not parse
-	FaultUnsolicited                  // an answer, a request or an item that was not asked for
-	FaultWithheld                     // announced an item and did not give it in time: graded, it may have been a short absence
-	FaultRejected                     // offered an item that we had found to be invalid
+	OffenceMalformed   core.Offence = "infect.malformed"   // a message that does not parse
+	OffenceUnsolicited core.Offence = "infect.unsolicited" // an answer, a request or an item that was not asked for
+	OffenceWithheld    core.Offence = "infect.withheld"    // announced an item and did not give it in time: graded, it may have been a short absence
+	OffenceRejected    core.Offence = "infect.rejected"    // offered an item that we had found to be invalid
 )
-
-func (f Fault) String() string {
-	return [...]string{"none", "malformed gossip message", "unsolicited gossip message", "announced item withheld", "rejected item offered"}[f]
-}
 
 // Stats are counters since the start and, at the end, gauges.
 type Stats struct {
@@ -74,4 +53,8 @@ type Stats struct {
 	Lost, Rejected, Expired, Faults uint64
 
 	Entries, Pending, Finished, Peers int
+}
+
+func send(peer core.PeerID, kind frame.Type, payload []byte) core.Send {
+	return core.Send{Peer: peer, Protocol: ClaimsProtocol, Type: kind, Payload: payload}
 }

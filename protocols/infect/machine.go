@@ -45,7 +45,7 @@ func (m *Machine) PeerUp(peer core.PeerID) {
 
 // PeerDown forgets a member that disconnected. Offers to it count as timed out,
 // and items asked of it are asked of others.
-func (m *Machine) PeerDown(now time.Time, peer core.PeerID, out *[]Action) {
+func (m *Machine) PeerDown(now time.Time, peer core.PeerID, out *[]core.Action) {
 	if _, ok := m.known[peer]; !ok {
 		return
 	}
@@ -66,7 +66,7 @@ func (m *Machine) PeerDown(now time.Time, peer core.PeerID, out *[]Action) {
 // Gossip spreads an item that is valid and held here: one of our own, or one that
 // Check handed over. A small item comes along; without it, it is announced, and
 // the loop answers Provide. What was finished a short time ago is not spread again.
-func (m *Machine) Gossip(now time.Time, id ID, item []byte, out *[]Action) error {
+func (m *Machine) Gossip(now time.Time, id ID, item []byte, out *[]core.Action) error {
 	if len(item) > MaxInline {
 		item = nil
 	}
@@ -102,13 +102,13 @@ func (m *Machine) Reject(now time.Time, id ID) {
 }
 
 // Receive takes in a message of this protocol from a member.
-func (m *Machine) Receive(now time.Time, from core.PeerID, kind frame.Type, payload []byte, out *[]Action) {
+func (m *Machine) Receive(now time.Time, from core.PeerID, kind frame.Type, payload []byte, out *[]core.Action) {
 	if _, ok := m.known[from]; !ok {
 		return
 	}
 	msg, err := Parse(kind, payload)
 	if err != nil {
-		m.blame(from, FaultMalformed, err.Error(), out)
+		m.blame(from, OffenceMalformed, err.Error(), out)
 		return
 	}
 	switch kind {
@@ -125,7 +125,7 @@ func (m *Machine) Receive(now time.Time, from core.PeerID, kind frame.Type, payl
 
 // Tick does what is due: offers without an answer, items that did not come or were
 // not accepted, and finished ones to be forgotten.
-func (m *Machine) Tick(now time.Time, out *[]Action) {
+func (m *Machine) Tick(now time.Time, out *[]core.Action) {
 	for len(m.table.schedule) > 0 && !m.table.schedule[0].due.After(now) {
 		m.overdue(now, m.table.schedule[0], out)
 	}
@@ -134,10 +134,10 @@ func (m *Machine) Tick(now time.Time, out *[]Action) {
 	}
 }
 
-func (m *Machine) overdue(now time.Time, e *entry, out *[]Action) {
+func (m *Machine) overdue(now time.Time, e *entry, out *[]core.Action) {
 	switch e.state {
 	case wanted:
-		m.blame(e.asked[len(e.asked)-1], FaultWithheld, "it announced "+e.id.String()+" and did not give it", out)
+		m.blame(e.asked[len(e.asked)-1], OffenceWithheld, "it announced "+e.id.String()+" and did not give it", out)
 		m.askNext(now, e, out)
 	case checking:
 		m.stats.Expired++
@@ -175,9 +175,9 @@ func (m *Machine) makeRoom() bool {
 	return true
 }
 
-func (m *Machine) blame(peer core.PeerID, f Fault, detail string, out *[]Action) {
+func (m *Machine) blame(peer core.PeerID, f core.Offence, detail string, out *[]core.Action) {
 	m.stats.Faults++
-	*out = append(*out, Penalize{peer, f, detail})
+	*out = append(*out, core.Penalize{Peer: peer, Offence: f, Detail: detail})
 }
 
 // Stats returns counters and gauges.

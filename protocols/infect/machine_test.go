@@ -20,8 +20,8 @@ type rig struct {
 	*Machine
 	t    *testing.T
 	now  time.Time
-	have map[ID]bool // held outside the table
-	out  []Action    // of the last input
+	have map[ID]bool   // held outside the table
+	out  []core.Action // of the last input
 }
 
 func peerN(i int) core.PeerID { return core.PeerID(fmt.Sprintf("p%02d", i)) }
@@ -42,43 +42,43 @@ func newRig(t *testing.T, peers int, change ...func(*Config)) *rig {
 	return r
 }
 
-func (r *rig) do(input func(out *[]Action)) []Action {
+func (r *rig) do(input func(out *[]core.Action)) []core.Action {
 	r.out = nil
 	input(&r.out)
 	return r.out
 }
 
-func (r *rig) gossip(item []byte) []Action {
-	return r.do(func(out *[]Action) {
+func (r *rig) gossip(item []byte) []core.Action {
+	return r.do(func(out *[]core.Action) {
 		if err := r.Gossip(r.now, IDOf(item), item, out); err != nil {
 			r.t.Fatal(err)
 		}
 	})
 }
 
-func (r *rig) receive(from core.PeerID, kind frame.Type, m Message) []Action {
-	return r.do(func(out *[]Action) { r.Receive(r.now, from, kind, m.Append(kind, nil), out) })
+func (r *rig) receive(from core.PeerID, kind frame.Type, m Message) []core.Action {
+	return r.do(func(out *[]core.Action) { r.Receive(r.now, from, kind, m.Append(kind, nil), out) })
 }
 
-func (r *rig) answer(from core.PeerID, id ID, s Status) []Action {
+func (r *rig) answer(from core.PeerID, id ID, s Status) []core.Action {
 	return r.receive(from, TypeAnswer, Message{ID: id, Status: s})
 }
 
 // advance moves the clock to the next deadline and ticks.
-func (r *rig) advance() []Action {
+func (r *rig) advance() []core.Action {
 	r.t.Helper()
 	d := r.Deadline()
 	if d.IsZero() || d.Before(r.now) {
 		r.t.Fatalf("deadline %v, now %v", d, r.now)
 	}
 	r.now = d
-	return r.do(func(out *[]Action) { r.Tick(r.now, out) })
+	return r.do(func(out *[]core.Action) { r.Tick(r.now, out) })
 }
 
 // to lists who was sent a message of a type.
-func to(out []Action, kind frame.Type) (peers []core.PeerID) {
+func to(out []core.Action, kind frame.Type) (peers []core.PeerID) {
 	for _, a := range out {
-		if s, ok := a.(Send); ok && s.Type == kind {
+		if s, ok := a.(core.Send); ok && s.Type == kind {
 			peers = append(peers, s.Peer)
 		}
 	}
@@ -86,9 +86,9 @@ func to(out []Action, kind frame.Type) (peers []core.PeerID) {
 }
 
 // said is the status of the only answer among actions.
-func said(out []Action) (s Status) {
+func said(out []core.Action) (s Status) {
 	for _, a := range out {
-		if send, ok := a.(Send); ok && send.Type == TypeAnswer {
+		if send, ok := a.(core.Send); ok && send.Type == TypeAnswer {
 			m, _ := Parse(TypeAnswer, send.Payload)
 			s = m.Status
 		}
@@ -96,16 +96,16 @@ func said(out []Action) (s Status) {
 	return s
 }
 
-func faults(out []Action) (fs []Fault) {
+func faults(out []core.Action) (fs []core.Offence) {
 	for _, a := range out {
-		if p, ok := a.(Penalize); ok {
-			fs = append(fs, p.Fault)
+		if p, ok := a.(core.Penalize); ok {
+			fs = append(fs, p.Offence)
 		}
 	}
 	return fs
 }
 
-func of[A Action](out []Action) (all []A) {
+func of[A core.Action](out []core.Action) (all []A) {
 	for _, a := range out {
 		if a, ok := a.(A); ok {
 			all = append(all, a)
@@ -303,7 +303,7 @@ func TestARejectedItemIsTheFaultOfWhoOffersItAgain(t *testing.T) {
 	r.receive(peerN(0), TypePush, Message{Item: small})
 	r.Reject(r.now, IDOf(small))
 	out := r.receive(peerN(1), TypePush, Message{Item: small})
-	if fs := faults(out); len(fs) != 1 || fs[0] != FaultRejected || len(of[Check](out)) != 0 || r.Stats().Pending != 0 {
+	if fs := faults(out); len(fs) != 1 || fs[0] != OffenceRejected || len(of[Check](out)) != 0 || r.Stats().Pending != 0 {
 		t.Errorf("offered again: %v", out)
 	}
 	r.gossip(small)
@@ -317,17 +317,17 @@ func TestALargeItemIsAnnouncedAndGivenOnRequest(t *testing.T) {
 	id := IDOf(large)
 	targets := to(r.gossip(large), TypeAnnounce)
 	out := r.receive(targets[0], TypeGet, Message{ID: id})
-	if want := []Action{Provide{targets[0], id}}; !slices.Equal(out, want) || r.Stats().Infected != 1 {
+	if want := []core.Action{Provide{targets[0], id}}; !slices.Equal(out, want) || r.Stats().Infected != 1 {
 		t.Errorf("a Get: %v, %d infected", out, r.Stats().Infected)
 	}
 	if out = r.receive(targets[0], TypeGet, Message{ID: id}); len(of[Provide](out)) != 1 || r.Stats().Infected != 1 {
 		t.Errorf("a second Get, as the item was lost: %v", out)
 	}
-	if fs := faults(r.receive(targets[0], TypeGet, Message{ID: id})); len(fs) != 1 || fs[0] != FaultUnsolicited {
+	if fs := faults(r.receive(targets[0], TypeGet, Message{ID: id})); len(fs) != 1 || fs[0] != OffenceUnsolicited {
 		t.Errorf("a third Get: %v", fs)
 	}
 	stranger := peerN(slices.IndexFunc([]int{0, 1, 2, 3}, func(i int) bool { return !slices.Contains(targets, peerN(i)) }))
-	if fs := faults(r.receive(stranger, TypeGet, Message{ID: id})); len(fs) != 1 || fs[0] != FaultUnsolicited {
+	if fs := faults(r.receive(stranger, TypeGet, Message{ID: id})); len(fs) != 1 || fs[0] != OffenceUnsolicited {
 		t.Errorf("a Get of one who was not offered it: %v", fs)
 	}
 	r.receive(targets[1], TypeGet, Message{ID: id})
@@ -340,14 +340,14 @@ func TestALargeItemIsAnnouncedAndGivenOnRequest(t *testing.T) {
 func TestAnItemThatIsWithheldIsAskedOfTheNext(t *testing.T) {
 	r := newRig(t, 10)
 	id := IDOf(large)
-	announce := func(i int) []Action { return r.receive(peerN(i), TypeAnnounce, Message{ID: id}) }
+	announce := func(i int) []core.Action { return r.receive(peerN(i), TypeAnnounce, Message{ID: id}) }
 	announce(0)
 	announce(1)
 	announce(1) // no second chance for that
 	announce(2)
 	r.PeerDown(r.now, peerN(2), &r.out)
 	out := r.advance()
-	if got := to(out, TypeGet); r.now.Sub(start) != 5*time.Second || len(got) != 1 || got[0] != peerN(1) || faults(out)[0] != FaultWithheld {
+	if got := to(out, TypeGet); r.now.Sub(start) != 5*time.Second || len(got) != 1 || got[0] != peerN(1) || faults(out)[0] != OffenceWithheld {
 		t.Fatalf("after %v: %v", r.now.Sub(start), out)
 	}
 	if out = r.receive(peerN(0), TypeItem, Message{ID: id, Item: large}); len(out) != 0 {
@@ -380,13 +380,13 @@ func TestALostItemThatIsHadInAnotherWayIsSpread(t *testing.T) {
 func TestWhoIsGoneIsReplaced(t *testing.T) {
 	r := newRig(t, 10)
 	targets := to(r.gossip(small), TypePush)
-	out := r.do(func(out *[]Action) { r.PeerDown(r.now, targets[0], out) })
+	out := r.do(func(out *[]core.Action) { r.PeerDown(r.now, targets[0], out) })
 	if more := to(out, TypePush); len(more) != 1 || slices.Contains(targets, more[0]) {
 		t.Errorf("offered to %v", more)
 	}
 	r.receive(peerN(9), TypeAnnounce, Message{ID: ID{9}})
 	r.receive(targets[1], TypeAnnounce, Message{ID: ID{9}})
-	out = r.do(func(out *[]Action) { r.PeerDown(r.now, peerN(9), out) })
+	out = r.do(func(out *[]core.Action) { r.PeerDown(r.now, peerN(9), out) })
 	if peerN(9) != targets[1] && !slices.Contains(to(out, TypeGet), targets[1]) {
 		t.Errorf("an item asked of it is asked of %v", to(out, TypeGet))
 	}
@@ -402,12 +402,12 @@ func TestWhatIsUnsolicited(t *testing.T) {
 		from core.PeerID
 		kind frame.Type
 		m    Message
-		want []Fault
+		want []core.Offence
 	}{
-		{"an answer of one who was not offered it", other, TypeAnswer, Message{ID: id, Status: StatusNew}, []Fault{FaultUnsolicited}},
+		{"an answer of one who was not offered it", other, TypeAnswer, Message{ID: id, Status: StatusNew}, []core.Offence{OffenceUnsolicited}},
 		{"an answer about an unknown item", other, TypeAnswer, Message{ID: ID{7}, Status: StatusNew}, nil},
-		{"an item that nobody asked for", other, TypeItem, Message{ID: ID{7}, Item: small}, []Fault{FaultUnsolicited}},
-		{"an item that is being spread", other, TypeItem, Message{ID: id, Item: small}, []Fault{FaultUnsolicited}},
+		{"an item that nobody asked for", other, TypeItem, Message{ID: ID{7}, Item: small}, []core.Offence{OffenceUnsolicited}},
+		{"an item that is being spread", other, TypeItem, Message{ID: id, Item: small}, []core.Offence{OffenceUnsolicited}},
 		{"a Get of an unknown item", other, TypeGet, Message{ID: ID{7}}, nil},
 		{"a first answer", targets[0], TypeAnswer, Message{ID: id, Status: StatusNew}, nil},
 		{"a second answer", targets[0], TypeAnswer, Message{ID: id, Status: StatusNew}, nil},
@@ -423,7 +423,7 @@ func TestWhatIsUnsolicited(t *testing.T) {
 			}
 		})
 	}
-	if fs := faults(r.do(func(out *[]Action) { r.Receive(r.now, other, TypePush, []byte{0xff}, out) })); len(fs) != 1 || fs[0] != FaultMalformed {
+	if fs := faults(r.do(func(out *[]core.Action) { r.Receive(r.now, other, TypePush, []byte{0xff}, out) })); len(fs) != 1 || fs[0] != OffenceMalformed {
 		t.Errorf("noise: %v", fs)
 	}
 }
@@ -450,7 +450,7 @@ func TestAnyHistoryKeepsTheTableConsistent(t *testing.T) {
 		cfg := DefaultConfig()
 		cfg.MaxEntries, cfg.MaxPending, cfg.MaxAttempts = rapid.IntRange(1, 6).Draw(t, "entries"), rapid.IntRange(1, 3).Draw(t, "pending"), 5
 		m := New(cfg, func(core.PeerID, ID, []byte) bool { return false }, rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)))
-		now, out := start, []Action(nil)
+		now, out := start, []core.Action(nil)
 		peers := rapid.Map(rapid.IntRange(0, 7), peerN)
 		items := rapid.Map(rapid.IntRange(0, 8), func(i int) []byte { return []byte{byte(i)} })
 		for range rapid.IntRange(1, 80).Draw(t, "steps") {
@@ -547,7 +547,7 @@ func BenchmarkReceiveKnown(b *testing.B) {
 	m := New(DefaultConfig(), func(core.PeerID, ID, []byte) bool { return true }, rand.New(rand.NewPCG(1, 2)))
 	m.PeerUp("a")
 	payload := Message{Item: make([]byte, 300)}.Append(TypePush, nil)
-	out := make([]Action, 0, 4)
+	out := make([]core.Action, 0, 4)
 	b.ReportAllocs()
 	for b.Loop() {
 		out = out[:0]
@@ -560,13 +560,13 @@ func BenchmarkGossipToThree(b *testing.B) {
 	for i := range 50 {
 		m.PeerUp(peerN(i))
 	}
-	item, out := make([]byte, 300), make([]Action, 0, 16)
+	item, out := make([]byte, 300), make([]core.Action, 0, 16)
 	for i := 0; b.Loop(); i++ {
 		out = out[:0]
 		item[0], item[1], item[2] = byte(i), byte(i>>8), byte(i>>16)
 		id := IDOf(item)
 		_ = m.Gossip(start, id, item, &out)
-		for _, s := range of[Send](out) {
+		for _, s := range of[core.Send](out) {
 			m.Receive(start, s.Peer, TypeAnswer, Message{ID: id, Status: StatusNew}.Append(TypeAnswer, nil), &out)
 		}
 	}

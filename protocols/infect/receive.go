@@ -9,7 +9,7 @@ import (
 
 // onOffer takes in an item, or the announcement of one, and answers whether it was
 // known.
-func (m *Machine) onOffer(now time.Time, from core.PeerID, msg Message, out *[]Action) {
+func (m *Machine) onOffer(now time.Time, from core.PeerID, msg Message, out *[]core.Action) {
 	if e := m.table.entries[msg.ID]; e != nil && e.state != lost {
 		m.onKnown(now, from, e, msg, out)
 		return
@@ -39,11 +39,11 @@ func (m *Machine) onOffer(now time.Time, from core.PeerID, msg Message, out *[]A
 }
 
 // onKnown answers the offer of an item that is in the table.
-func (m *Machine) onKnown(now time.Time, from core.PeerID, e *entry, msg Message, out *[]Action) {
+func (m *Machine) onKnown(now time.Time, from core.PeerID, e *entry, msg Message, out *[]core.Action) {
 	m.stats.Repeated++
 	m.send(from, TypeAnswer, Message{ID: msg.ID, Status: StatusAlready}, out)
 	if e.state == rejected {
-		m.blame(from, FaultRejected, "it offers "+e.id.String()+", which is invalid", out)
+		m.blame(from, OffenceRejected, "it offers "+e.id.String()+", which is invalid", out)
 		return
 	}
 	if e.holders == nil { // finished
@@ -62,25 +62,25 @@ func (m *Machine) onKnown(now time.Time, from core.PeerID, e *entry, msg Message
 
 // onItem takes in an item that was asked for. One that comes too late, while it is
 // asked of another or when all hope was given up, is dropped without blame.
-func (m *Machine) onItem(now time.Time, from core.PeerID, msg Message, out *[]Action) {
+func (m *Machine) onItem(now time.Time, from core.PeerID, msg Message, out *[]core.Action) {
 	e := m.table.entries[msg.ID]
 	switch {
 	case e != nil && e.open(from):
 		m.check(now, e, from, msg.Item, out)
 	case e == nil || !slices.Contains(e.asked, from):
-		m.blame(from, FaultUnsolicited, "it sends "+msg.ID.String(), out)
+		m.blame(from, OffenceUnsolicited, "it sends "+msg.ID.String(), out)
 	}
 }
 
 // ask asks one peer for an item. A Get says at the same time that the item is new.
-func (m *Machine) ask(now time.Time, e *entry, peer core.PeerID, out *[]Action) {
+func (m *Machine) ask(now time.Time, e *entry, peer core.PeerID, out *[]core.Action) {
 	e.asked = append(e.asked, peer)
 	m.table.reschedule(e, now.Add(m.cfg.ItemWithin))
 	m.send(peer, TypeGet, Message{ID: e.id}, out)
 }
 
 // askNext turns to another peer that announced the item, or gives up.
-func (m *Machine) askNext(now time.Time, e *entry, out *[]Action) {
+func (m *Machine) askNext(now time.Time, e *entry, out *[]core.Action) {
 	if len(e.askable) == 0 {
 		m.stats.Lost++
 		m.table.finish(e, lost, now.Add(m.cfg.KeepFinished))
@@ -93,7 +93,7 @@ func (m *Machine) askNext(now time.Time, e *entry, out *[]Action) {
 }
 
 // check pauses the gossip of an item until it is accepted.
-func (m *Machine) check(now time.Time, e *entry, from core.PeerID, item []byte, out *[]Action) {
+func (m *Machine) check(now time.Time, e *entry, from core.PeerID, item []byte, out *[]core.Action) {
 	m.table.become(e, checking)
 	m.table.reschedule(e, now.Add(m.cfg.CheckWithin))
 	*out = append(*out, Check{e.id, from, item})

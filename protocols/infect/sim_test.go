@@ -76,18 +76,18 @@ func newSim(n int, seed uint64, cfg Config) *simNet {
 }
 
 // do runs one input of a node and what the loop around it does.
-func (s *simNet) do(n *simNode, input func(out *[]Action)) {
-	var out []Action
+func (s *simNet) do(n *simNode, input func(out *[]core.Action)) {
+	var out []core.Action
 	input(&out)
 	for _, a := range out {
 		switch a := a.(type) {
-		case Send:
+		case core.Send:
 			s.send(n, a)
 		case Check:
 			n.store[a.ID] = a.Item
-			s.do(n, func(out *[]Action) { _ = n.Gossip(s.now, a.ID, a.Item, out) })
+			s.do(n, func(out *[]core.Action) { _ = n.Gossip(s.now, a.ID, a.Item, out) })
 		case Provide:
-			s.send(n, Send{a.Peer, TypeItem, Message{ID: a.ID, Item: n.store[a.ID]}.Append(TypeItem, nil)})
+			s.send(n, send(a.Peer, TypeItem, Message{ID: a.ID, Item: n.store[a.ID]}.Append(TypeItem, nil)))
 		}
 	}
 	if d := n.Deadline(); !d.IsZero() && !d.Equal(n.wake) {
@@ -96,7 +96,7 @@ func (s *simNet) do(n *simNode, input func(out *[]Action)) {
 	}
 }
 
-func (s *simNet) send(n *simNode, a Send) {
+func (s *simNet) send(n *simNode, a core.Send) {
 	switch a.Type {
 	case TypePush, TypeAnnounce:
 		s.offers++
@@ -122,9 +122,9 @@ func (s *simNet) run(d time.Duration) {
 		switch {
 		case n.dead:
 		case e.kind == 0:
-			s.do(n, func(out *[]Action) { n.Tick(s.now, out) })
+			s.do(n, func(out *[]core.Action) { n.Tick(s.now, out) })
 		default:
-			s.do(n, func(out *[]Action) { n.Receive(s.now, e.from, e.kind, e.payload, out) })
+			s.do(n, func(out *[]core.Action) { n.Receive(s.now, e.from, e.kind, e.payload, out) })
 		}
 	}
 	s.now = until
@@ -136,7 +136,7 @@ func (s *simNet) gossip(item []byte) (coverage float64) {
 	id := IDOf(item)
 	n := s.order[0]
 	n.store[id] = item
-	s.do(n, func(out *[]Action) { _ = n.Gossip(s.now, id, item, out) })
+	s.do(n, func(out *[]core.Action) { _ = n.Gossip(s.now, id, item, out) })
 	s.run(2 * time.Minute)
 	have, live := 0, 0
 	for _, n := range s.order {

@@ -11,7 +11,7 @@ import (
 // spread offers an item to as many peers as there are places: Targets, less those
 // infected and those whose answer is open. So a peer that had it already, or did
 // not answer, is replaced by another, and one that was infected is not.
-func (m *Machine) spread(now time.Time, e *entry, out *[]Action) {
+func (m *Machine) spread(now time.Time, e *entry, out *[]core.Action) {
 	if ended := m.enough(e); ended != nil {
 		*ended++
 		m.table.finish(e, finished, now.Add(m.cfg.KeepFinished))
@@ -61,7 +61,7 @@ func (m *Machine) draw(e *entry) (core.PeerID, bool) {
 	return "", false
 }
 
-func (m *Machine) offer(now time.Time, e *entry, peer core.PeerID, out *[]Action) {
+func (m *Machine) offer(now time.Time, e *entry, peer core.PeerID, out *[]core.Action) {
 	m.stats.Offers++
 	e.holders[peer] = struct{}{} // whatever it answers, it is not asked twice
 	e.offered[peer] = 0
@@ -84,13 +84,13 @@ func (e *entry) landed(peer core.PeerID) bool {
 }
 
 // onAnswer counts what a peer had.
-func (m *Machine) onAnswer(now time.Time, from core.PeerID, msg Message, out *[]Action) {
+func (m *Machine) onAnswer(now time.Time, from core.PeerID, msg Message, out *[]core.Action) {
 	e := m.table.entries[msg.ID]
 	if e == nil {
 		return // an answer so late that the item is forgotten
 	}
 	if _, offered := e.offered[from]; !offered {
-		m.blame(from, FaultUnsolicited, "an answer about "+msg.ID.String(), out)
+		m.blame(from, OffenceUnsolicited, "an answer about "+msg.ID.String(), out)
 		return
 	}
 	if e.state == spreading && e.landed(from) {
@@ -117,14 +117,14 @@ func (m *Machine) count(e *entry, s Status) {
 const maxGets = 2
 
 // onGet gives an item to a peer that it was offered to.
-func (m *Machine) onGet(now time.Time, from core.PeerID, id ID, out *[]Action) {
+func (m *Machine) onGet(now time.Time, from core.PeerID, id ID, out *[]core.Action) {
 	e := m.table.entries[id]
 	if e == nil {
 		return // forgotten: who asks will turn to another
 	}
 	gets, offered := e.offered[from]
 	if !offered || gets == maxGets {
-		m.blame(from, FaultUnsolicited, "it asks for "+id.String(), out)
+		m.blame(from, OffenceUnsolicited, "it asks for "+id.String(), out)
 		return
 	}
 	e.offered[from]++
@@ -139,6 +139,6 @@ func (m *Machine) onGet(now time.Time, from core.PeerID, id ID, out *[]Action) {
 	}
 }
 
-func (m *Machine) send(to core.PeerID, kind frame.Type, msg Message, out *[]Action) {
-	*out = append(*out, Send{to, kind, msg.Append(kind, nil)})
+func (m *Machine) send(to core.PeerID, kind frame.Type, msg Message, out *[]core.Action) {
+	*out = append(*out, send(to, kind, msg.Append(kind, nil)))
 }

@@ -6,16 +6,6 @@ import (
 	"github.com/weftnet/weft/protocols/frame"
 )
 
-// Action is something that an Exchange wants done, in the order of appending.
-type Action interface{ action() }
-
-// Send sends a message of this protocol to a member.
-type Send struct {
-	Peer    core.PeerID
-	Type    frame.Type
-	Payload []byte
-}
-
 // Verify asks for claim.Verify on each envelope. It is answered by
 // Exchange.Verified, which wants it back, also when every claim is bad.
 type Verify struct {
@@ -33,36 +23,22 @@ type Learned struct {
 	From  core.PeerID
 }
 
-// Penalize says that a peer broke the rules.
-type Penalize struct {
-	Peer   core.PeerID
-	Fault  Fault
-	Detail string // for people
-}
+// Action implements core.Action.
+func (Verify) Action() {}
 
-func (Send) action()     {}
-func (Verify) action()   {}
-func (Learned) action()  {}
-func (Penalize) action() {}
+// Action implements core.Action.
+func (Learned) Action() {}
 
-// Fault is a way of breaking the rules.
-type Fault uint8
-
-// The faults. Reputation decides what each costs.
+// The offences. Reputation decides what each costs.
 const (
-	FaultBadQuery     Fault = iota + 1 // a GetPeerList that ParseGetPeerList refuses
-	FaultTooOften                      // asks beyond its lookup budget
-	FaultUnsolicited                   // a PeerList that nobody asked for
-	FaultBadAnswer                     // a PeerList that does not parse
-	FaultOversized                     // a PeerList with more claims, or larger ones, than allowed
-	FaultBadClaim                      // it told a claim that an honest node would have refused
-	FaultEquivocation                  // it signed two claims with one timestamp
+	OffenceBadQuery     core.Offence = "peerlist.bad-query"    // a GetPeerList that ParseGetPeerList refuses
+	OffenceTooOften     core.Offence = "peerlist.too-often"    // asks beyond its lookup budget
+	OffenceUnsolicited  core.Offence = "peerlist.unsolicited"  // a PeerList that nobody asked for
+	OffenceBadAnswer    core.Offence = "peerlist.bad-answer"   // a PeerList that does not parse
+	OffenceOversized    core.Offence = "peerlist.oversized"    // a PeerList with more claims, or larger ones, than allowed
+	OffenceBadClaim     core.Offence = "peerlist.bad-claim"    // it told a claim that an honest node would have refused
+	OffenceEquivocation core.Offence = "peerlist.equivocation" // it signed two claims with one timestamp
 )
-
-func (f Fault) String() string {
-	names := [...]string{"none", "bad query", "asks too often", "unsolicited peer list", "bad peer list", "oversized peer list", "bad claim", "equivocation"}
-	return names[f]
-}
 
 // Stats are gauges and counters of a Tracker and its Exchange; those of the book
 // are its own.
@@ -78,4 +54,8 @@ type Stats struct {
 	Learned, Stale            uint64 // claims in answers: news, and not
 	Lookups                   uint64 // made to answer
 	Faults                    uint64
+}
+
+func send(peer core.PeerID, kind frame.Type, payload []byte) core.Send {
+	return core.Send{Peer: peer, Protocol: Protocol, Type: kind, Payload: payload}
 }

@@ -9,7 +9,7 @@ import (
 // settle ends a round. News keep the pace; a question without news doubles the
 // pause; after a full list with news the next question follows at once, so that
 // joining does not wait for ticks.
-func (x *Exchange) settle(now time.Time, v Verify, news bool, out *[]Action) {
+func (x *Exchange) settle(now time.Time, v Verify, news bool, out *[]core.Action) {
 	switch {
 	case news && v.full && x.streak < maxStreak:
 		x.pause = x.cfg.AskEvery
@@ -35,7 +35,7 @@ func (x *Exchange) settle(now time.Time, v Verify, news bool, out *[]Action) {
 }
 
 // ask sends the filter to one random candidate, unless a question is open.
-func (x *Exchange) ask(now time.Time, out *[]Action) {
+func (x *Exchange) ask(now time.Time, out *[]core.Action) {
 	if x.waiting != "" {
 		return
 	}
@@ -50,7 +50,7 @@ func (x *Exchange) ask(now time.Time, out *[]Action) {
 	x.askAt = now.Add(x.pause)
 	x.tracker.stats.Asked++
 	question := GetPeerList{ID: x.lastID, Query: x.tracker.Query()}
-	*out = append(*out, Send{peer, TypeGetPeerList, question.Append(nil)})
+	*out = append(*out, send(peer, TypeGetPeerList, question.Append(nil)))
 }
 
 // candidate draws a connected validator; where none is connected, any member,
@@ -76,7 +76,7 @@ func (x *Exchange) candidate() (core.PeerID, bool) {
 }
 
 // Tick renews the filter, gives up on a late answer and asks, whichever is due.
-func (x *Exchange) Tick(now time.Time, out *[]Action) {
+func (x *Exchange) Tick(now time.Time, out *[]core.Action) {
 	if !x.renewAt.After(now) {
 		x.renew(now)
 	}

@@ -66,7 +66,7 @@ func (x *Exchange) Ready(now time.Time, own claim.Signed) {
 
 // Renewed takes in a claim that a member pushed on its own link. The error is the
 // book's claim.Reason.
-func (x *Exchange) Renewed(now time.Time, own claim.Signed, out *[]Action) error {
+func (x *Exchange) Renewed(now time.Time, own claim.Signed, out *[]core.Action) error {
 	if x.askers[own.Peer] == nil {
 		return claim.Unwanted
 	}
@@ -87,26 +87,26 @@ func (x *Exchange) Gone(now time.Time, peer core.PeerID) {
 }
 
 // OnGetPeerList answers a member's question.
-func (x *Exchange) OnGetPeerList(now time.Time, from core.PeerID, payload []byte, out *[]Action) {
+func (x *Exchange) OnGetPeerList(now time.Time, from core.PeerID, payload []byte, out *[]core.Action) {
 	m := x.askers[from]
 	if m == nil {
 		return
 	}
 	if !m.affordable(now, x.cfg) {
-		x.blame(from, FaultTooOften, "its questions cost more lookups than allowed", out)
+		x.blame(from, OffenceTooOften, "its questions cost more lookups than allowed", out)
 		return
 	}
 	q, err := ParseGetPeerList(payload)
 	if err != nil {
 		m.budget -= minLookups
-		x.blame(from, FaultBadQuery, err.Error(), out)
+		x.blame(from, OffenceBadQuery, err.Error(), out)
 		return
 	}
 	answer, lookups := x.answer(now, from, q.Query)
 	m.budget -= minLookups + lookups
 	answer.ID = q.ID
 	x.tracker.stats.Answered++
-	*out = append(*out, Send{from, TypePeerList, answer.Append(nil)})
+	*out = append(*out, send(from, TypePeerList, answer.Append(nil)))
 }
 
 // Greet is the PeerList that accepts the handshake of a peer which sent query.
@@ -144,18 +144,18 @@ func (m *asker) affordable(now time.Time, cfg Config) bool {
 }
 
 // OnPeerList takes in the answer of a member.
-func (x *Exchange) OnPeerList(now time.Time, from core.PeerID, payload []byte, out *[]Action) {
+func (x *Exchange) OnPeerList(now time.Time, from core.PeerID, payload []byte, out *[]core.Action) {
 	m := x.askers[from]
 	if m == nil {
 		return
 	}
 	if m.asked == 0 {
-		x.blame(from, FaultUnsolicited, "no question of ours is open", out)
+		x.blame(from, OffenceUnsolicited, "no question of ours is open", out)
 		return
 	}
 	list, err := ParsePeerList(payload)
 	if err == nil && list.ID != m.asked {
-		x.blame(from, FaultUnsolicited, "it answers another question than the open one", out)
+		x.blame(from, OffenceUnsolicited, "it answers another question than the open one", out)
 		return
 	}
 	m.asked = 0
@@ -167,17 +167,17 @@ func (x *Exchange) OnPeerList(now time.Time, from core.PeerID, payload []byte, o
 
 // OnGreeting takes in the PeerList with which a peer accepted our handshake. It
 // comes once, before Ready.
-func (x *Exchange) OnGreeting(now time.Time, from core.PeerID, payload []byte, out *[]Action) {
+func (x *Exchange) OnGreeting(now time.Time, from core.PeerID, payload []byte, out *[]core.Action) {
 	list, err := ParsePeerList(payload)
 	x.take(now, Verify{From: from}, list, err, out)
 }
 
 // take asks for the check of those claims in a list that would be news.
-func (x *Exchange) take(now time.Time, v Verify, list PeerList, err error, out *[]Action) {
+func (x *Exchange) take(now time.Time, v Verify, list PeerList, err error, out *[]core.Action) {
 	if err != nil {
-		fault := FaultBadAnswer
+		fault := OffenceBadAnswer
 		if errors.Is(err, ErrOversized) {
-			fault = FaultOversized
+			fault = OffenceOversized
 		}
 		x.blame(v.From, fault, err.Error(), out)
 	}
@@ -192,7 +192,7 @@ func (x *Exchange) take(now time.Time, v Verify, list PeerList, err error, out *
 
 // news keeps the claims worth a signature check. A bad one does not spoil the
 // rest, and many cost their sender as much as one.
-func (x *Exchange) news(now time.Time, from core.PeerID, envelopes [][]byte, out *[]Action) (news [][]byte) {
+func (x *Exchange) news(now time.Time, from core.PeerID, envelopes [][]byte, out *[]core.Action) (news [][]byte) {
 	var bad []error
 	for _, raw := range envelopes {
 		if err := x.tracker.book.Precheck(now, from, raw); err != nil {
@@ -208,7 +208,7 @@ func (x *Exchange) news(now time.Time, from core.PeerID, envelopes [][]byte, out
 
 // Verified answers Verify: good are the claims that passed, and bad the errors of
 // those that did not.
-func (x *Exchange) Verified(now time.Time, v Verify, good []claim.Signed, bad []error, out *[]Action) {
+func (x *Exchange) Verified(now time.Time, v Verify, good []claim.Signed, bad []error, out *[]core.Action) {
 	for _, err := range bad {
 		_ = x.tracker.book.Count(err)
 	}
@@ -227,17 +227,17 @@ func (x *Exchange) Verified(now time.Time, v Verify, good []claim.Signed, bad []
 }
 
 // blameBearer blames who sent claims that an honest node would have refused.
-func (x *Exchange) blameBearer(peer core.PeerID, refusals []error, out *[]Action) {
+func (x *Exchange) blameBearer(peer core.PeerID, refusals []error, out *[]core.Action) {
 	at := slices.IndexFunc(refusals, func(err error) bool { return blameOf(err) == claim.Bearer })
 	if at >= 0 {
-		x.blame(peer, FaultBadClaim, refusals[at].Error(), out)
+		x.blame(peer, OffenceBadClaim, refusals[at].Error(), out)
 	}
 }
 
 // blameAuthor blames who signed a claim, if its refusal is the signer's fault.
-func (x *Exchange) blameAuthor(peer core.PeerID, refusal error, out *[]Action) {
+func (x *Exchange) blameAuthor(peer core.PeerID, refusal error, out *[]core.Action) {
 	if blameOf(refusal) == claim.Author {
-		x.blame(peer, FaultEquivocation, refusal.Error(), out)
+		x.blame(peer, OffenceEquivocation, refusal.Error(), out)
 	}
 }
 
@@ -249,9 +249,9 @@ func blameOf(err error) claim.Blame {
 	return claim.Nobody
 }
 
-func (x *Exchange) blame(peer core.PeerID, f Fault, detail string, out *[]Action) {
+func (x *Exchange) blame(peer core.PeerID, f core.Offence, detail string, out *[]core.Action) {
 	x.tracker.stats.Faults++
-	*out = append(*out, Penalize{peer, f, detail})
+	*out = append(*out, core.Penalize{Peer: peer, Offence: f, Detail: detail})
 }
 
 // Stats returns gauges and counters.

@@ -3,7 +3,6 @@ package peerlist
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -27,10 +26,10 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-func (r *rig) tick() (out []Action) { r.Tick(r.now, &out); return out }
+func (r *rig) tick() (out []core.Action) { r.Tick(r.now, &out); return out }
 
 // advance moves the clock to the next deadline and ticks.
-func (r *rig) advance() []Action {
+func (r *rig) advance() []core.Action {
 	r.t.Helper()
 	d := r.Deadline()
 	if d.Before(r.now) {
@@ -52,9 +51,9 @@ func (r *rig) asked() (core.PeerID, GetPeerList) {
 	return "", GetPeerList{}
 }
 
-func question(out []Action) (core.PeerID, GetPeerList, bool) {
+func question(out []core.Action) (core.PeerID, GetPeerList, bool) {
 	for _, a := range out {
-		if s, ok := a.(Send); ok && s.Type == TypeGetPeerList {
+		if s, ok := a.(core.Send); ok && s.Type == TypeGetPeerList {
 			q, err := ParseGetPeerList(s.Payload)
 			return s.Peer, q, err == nil
 		}
@@ -63,7 +62,7 @@ func question(out []Action) (core.PeerID, GetPeerList, bool) {
 }
 
 // answered hands in an answer and verifies the claims that it asks to verify.
-func (r *rig) answered(from core.PeerID, id uint64, claims ...claim.Signed) (out []Action) {
+func (r *rig) answered(from core.PeerID, id uint64, claims ...claim.Signed) (out []core.Action) {
 	list := PeerList{ID: id}
 	for _, c := range claims {
 		list.Envelopes = append(list.Envelopes, c.Bytes())
@@ -73,7 +72,7 @@ func (r *rig) answered(from core.PeerID, id uint64, claims ...claim.Signed) (out
 }
 
 // verified does what the workers do: it answers every Verify.
-func (r *rig) verified(out []Action) []Action {
+func (r *rig) verified(out []core.Action) []core.Action {
 	for _, a := range out {
 		v, ok := a.(Verify)
 		if !ok {
@@ -93,10 +92,10 @@ func (r *rig) verified(out []Action) []Action {
 	return out
 }
 
-func faults(out []Action) (fs []Fault) {
+func faults(out []core.Action) (fs []core.Offence) {
 	for _, a := range out {
-		if p, ok := a.(Penalize); ok {
-			fs = append(fs, p.Fault)
+		if p, ok := a.(core.Penalize); ok {
+			fs = append(fs, p.Offence)
 		}
 	}
 	return fs
@@ -145,7 +144,7 @@ func TestAFullAnswerIsFollowedByAQuestionAtOnce(t *testing.T) {
 
 func TestAFullGreetingIsFollowedAtOnceAlsoWhenItCameBeforeReady(t *testing.T) {
 	r := newRig(t)
-	var out []Action
+	var out []core.Action
 	list := PeerList{}
 	for _, c := range claims(0, MaxAnswer) {
 		list.Envelopes = append(list.Envelopes, c.Bytes())
@@ -197,23 +196,23 @@ func TestWhatIsAcceptedAndWhatIsAnOffence(t *testing.T) {
 		name    string
 		from    core.PeerID
 		payload []byte
-		faults  []Fault
+		faults  []core.Offence
 		verify  int // claims to verify
 		learned int
 	}{
 		{"the answer", bob, list(1, good), nil, 1, 1},
 		{"an empty answer", bob, list(1), nil, 0, 0},
-		{"an answer to another question", bob, list(2, good), []Fault{FaultUnsolicited}, 0, 0},
-		{"an answer of somebody who was not asked", carol, list(1, good), []Fault{FaultUnsolicited}, 0, 0},
+		{"an answer to another question", bob, list(2, good), []core.Offence{OffenceUnsolicited}, 0, 0},
+		{"an answer of somebody who was not asked", carol, list(1, good), []core.Offence{OffenceUnsolicited}, 0, 0},
 		{"an answer of somebody who is no member", who("mallory"), list(1, good), nil, 0, 0},
-		{"16 claims", bob, list(1, slices.Repeat([][]byte{good}, 16)...), []Fault{FaultOversized}, 0, 0},
-		{"a claim of 1,025 bytes", bob, list(1, make([]byte, 1025)), []Fault{FaultOversized}, 0, 0},
-		{"noise", bob, []byte{0xff}, []Fault{FaultBadAnswer}, 0, 0},
-		{"two claims that do not parse, beside a good one", bob, list(1, []byte{1}, good, []byte{2}), []Fault{FaultBadClaim}, 1, 1},
-		{"two forged claims beside a good one", bob, list(1, forged, good, forged2), []Fault{FaultBadClaim}, 3, 1},
+		{"16 claims", bob, list(1, slices.Repeat([][]byte{good}, 16)...), []core.Offence{OffenceOversized}, 0, 0},
+		{"a claim of 1,025 bytes", bob, list(1, make([]byte, 1025)), []core.Offence{OffenceOversized}, 0, 0},
+		{"noise", bob, []byte{0xff}, []core.Offence{OffenceBadAnswer}, 0, 0},
+		{"two claims that do not parse, beside a good one", bob, list(1, []byte{1}, good, []byte{2}), []core.Offence{OffenceBadClaim}, 1, 1},
+		{"two forged claims beside a good one", bob, list(1, forged, good, forged2), []core.Offence{OffenceBadClaim}, 3, 1},
 		{"the same claim twice", bob, list(1, good, good), nil, 2, 1},
 		{"a known claim", bob, list(1, claimOf(carol, 1).Bytes()), nil, 0, 0},
-		{"a known claim before one that does not parse", bob, list(1, claimOf(carol, 1).Bytes(), []byte{1}), []Fault{FaultBadClaim}, 0, 0},
+		{"a known claim before one that does not parse", bob, list(1, claimOf(carol, 1).Bytes(), []byte{1}), []core.Offence{OffenceBadClaim}, 0, 0},
 		{"our own claim", bob, list(1, claimOf(self, 9).Bytes()), nil, 0, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -222,7 +221,7 @@ func TestWhatIsAcceptedAndWhatIsAnOffence(t *testing.T) {
 			r.tracker.SetValidators(r.now, []core.PeerID{bob})
 			r.asked()
 			r.Ready(r.now, claimOf(carol, 1))
-			var out []Action
+			var out []core.Action
 			r.OnPeerList(r.now, tc.from, tc.payload, &out)
 			verify, learned := 0, 0
 			out = r.verified(out)
@@ -253,7 +252,7 @@ func TestTwoClaimsOfOneTimeAreTheirSignersFault(t *testing.T) {
 	for _, s := range []claim.Signed{one, two} {
 		p, q := r.asked()
 		for _, a := range r.answered(p, q.ID, s) {
-			if f, ok := a.(Penalize); ok && (f.Peer != liar || f.Fault != FaultEquivocation) {
+			if f, ok := a.(core.Penalize); ok && (f.Peer != liar || f.Offence != OffenceEquivocation) {
 				t.Errorf("blamed: %v", f)
 			}
 		}
@@ -266,7 +265,7 @@ func TestTwoClaimsOfOneTimeAreTheirSignersFault(t *testing.T) {
 func TestAClaimPushedByItsOwnerReplacesTheHandshakes(t *testing.T) {
 	r := newRig(t)
 	bob := who("bob")
-	var out []Action
+	var out []core.Action
 	if err := r.Renewed(r.now, claimOf(bob, 2), &out); !errors.Is(err, claim.Unwanted) {
 		t.Errorf("pushed before its handshake: %v", err)
 	}
@@ -307,7 +306,7 @@ func TestASecondAnswerIsUnsolicited(t *testing.T) {
 	r.Ready(r.now, claimOf(who("bob"), 1))
 	p, q := r.asked()
 	r.answered(p, q.ID)
-	if got := faults(r.answered(p, q.ID)); len(got) != 1 || got[0] != FaultUnsolicited {
+	if got := faults(r.answered(p, q.ID)); len(got) != 1 || got[0] != OffenceUnsolicited {
 		t.Errorf("faults %v", got)
 	}
 }
@@ -332,16 +331,16 @@ func TestQuestionsAreAnsweredAndBadOnesPunished(t *testing.T) {
 	for i := range 4 {
 		r.Ready(r.now, claimOf(peerN(i), 1))
 	}
-	var out []Action
+	var out []core.Action
 	r.OnGetPeerList(r.now, peerN(0), GetPeerList{ID: 77, Query: openTracker().Query()}.Append(nil), &out)
-	s, ok := out[0].(Send)
+	s, ok := out[0].(core.Send)
 	list, err := ParsePeerList(s.Payload)
 	if !ok || s.Peer != peerN(0) || s.Type != TypePeerList || err != nil || list.ID != 77 || len(list.Envelopes) != 3 {
 		t.Errorf("answered %v: %v, %v", s, list, err)
 	}
 	out = nil
 	r.OnGetPeerList(r.now, peerN(0), []byte{1}, &out)
-	if got := faults(out); len(got) != 1 || got[0] != FaultBadQuery {
+	if got := faults(out); len(got) != 1 || got[0] != OffenceBadQuery {
 		t.Errorf("faults %v", got)
 	}
 	out = nil
@@ -359,7 +358,7 @@ func TestAnAskerCannotBuyMoreThanItsBudgetOfWork(t *testing.T) {
 	payload := GetPeerList{ID: 1, Query: r.tracker.Query()}.Append(nil)
 	flood := func() (answered int) {
 		for range 100_000 {
-			var out []Action
+			var out []core.Action
 			r.OnGetPeerList(r.now, peerN(0), payload, &out)
 			if fs := faults(out); len(fs) > 0 {
 				return answered
@@ -379,7 +378,7 @@ func TestAnAskerCannotBuyMoreThanItsBudgetOfWork(t *testing.T) {
 	if got, want := flood(), r.cfg.LookupBurst/(1000+minLookups); got < want || got > want+1 {
 		t.Errorf("after a long rest answered %d, want %d", got, want)
 	}
-	var out []Action
+	var out []core.Action
 	r.OnGetPeerList(r.now, peerN(1), payload, &out)
 	if len(faults(out)) > 0 {
 		t.Error("another asker pays for it")
@@ -425,9 +424,9 @@ func TestJoiningTakesNoTicks(t *testing.T) {
 	p, q := joiner.asked()
 	joined, questions := joiner.now, 0
 	for more := true; more; questions++ {
-		var out []Action
+		var out []core.Action
 		server.OnGetPeerList(server.now, who("joiner"), q.Append(nil), &out)
-		answer := out[0].(Send)
+		answer := out[0].(core.Send)
 		out = nil
 		joiner.OnPeerList(joiner.now, p, answer.Payload, &out)
 		_, q, more = question(joiner.verified(out))
@@ -439,12 +438,4 @@ func TestJoiningTakesNoTicks(t *testing.T) {
 
 func mentions(err error, field string) bool {
 	return strings.Contains(err.Error(), field) && (strings.Contains(err.Error(), "set ") || strings.Contains(err.Error(), "lower "))
-}
-
-func TestFaultsHaveNames(t *testing.T) {
-	for f := FaultBadQuery; f <= FaultEquivocation; f++ {
-		if f.String() == "" || f.String() == fmt.Sprint(uint8(f)) {
-			t.Errorf("fault %d has no name", f)
-		}
-	}
 }

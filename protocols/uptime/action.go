@@ -7,46 +7,21 @@ import (
 	"github.com/weftnet/weft/protocols/frame"
 )
 
-// Action is something that a Machine wants done, in the order of appending.
-type Action interface{ action() }
-
-// Send sends a message of this protocol.
-type Send struct {
-	Peer    core.PeerID
-	Type    frame.Type
-	Payload []byte
-}
-
 // Silent says that a peer shows no life: it is to be disconnected.
 type Silent struct {
 	Peer core.PeerID
 	For  time.Duration // since anything came from it
 }
 
-// Penalize says that a peer did what no honest node does.
-type Penalize struct {
-	Peer   core.PeerID
-	Fault  Fault
-	Detail string // for people
-}
+// Action implements core.Action.
+func (Silent) Action() {}
 
-func (Send) action()     {}
-func (Silent) action()   {}
-func (Penalize) action() {}
-
-// Fault is a way of breaking the rules.
-type Fault uint8
-
-// The faults. Reputation decides what each costs.
+// The offences. Reputation decides what each costs.
 const (
-	FaultMalformed   Fault = iota + 1 // a message that does not parse
-	FaultUnsolicited                  // a pong to no ping of ours
-	FaultTooOften                     // pings beyond the budget
+	OffenceMalformed   core.Offence = "uptime.malformed"   // a message that does not parse
+	OffenceUnsolicited core.Offence = "uptime.unsolicited" // a pong to no ping of ours
+	OffenceTooOften    core.Offence = "uptime.too-often"   // pings beyond the budget
 )
-
-func (f Fault) String() string {
-	return [...]string{"none", "malformed uptime message", "unsolicited pong", "too many pings"}[f]
-}
 
 // Stats are counters since the start and, at the end, gauges.
 type Stats struct {
@@ -56,4 +31,8 @@ type Stats struct {
 	Faults        uint64
 
 	Members, Remembered int
+}
+
+func send(peer core.PeerID, kind frame.Type, payload []byte) core.Send {
+	return core.Send{Peer: peer, Protocol: Protocol, Type: kind, Payload: payload, Vital: true}
 }

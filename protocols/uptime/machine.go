@@ -61,7 +61,7 @@ func (m *Machine) SetValidators(now time.Time, weights map[core.PeerID]uint64) {
 }
 
 // Joined takes in a new member and pings it.
-func (m *Machine) Joined(now time.Time, id core.PeerID, out *[]Action) {
+func (m *Machine) Joined(now time.Time, id core.PeerID, out *[]core.Action) {
 	if m.peers[id] != nil {
 		return
 	}
@@ -97,7 +97,7 @@ func (m *Machine) Heard(now time.Time, from core.PeerID) {
 }
 
 // Receive takes in a message of this protocol.
-func (m *Machine) Receive(now time.Time, from core.PeerID, kind frame.Type, payload []byte, out *[]Action) {
+func (m *Machine) Receive(now time.Time, from core.PeerID, kind frame.Type, payload []byte, out *[]core.Action) {
 	p := m.peers[from]
 	if p == nil {
 		return
@@ -113,21 +113,21 @@ func (m *Machine) Receive(now time.Time, from core.PeerID, kind frame.Type, payl
 		err = fmt.Errorf("%w: type %d", ErrMalformed, kind)
 	}
 	if err != nil {
-		m.blame(p, FaultMalformed, err.Error(), out)
+		m.blame(p, OffenceMalformed, err.Error(), out)
 	}
 }
 
-func (m *Machine) onPing(now time.Time, p *peer, payload []byte, out *[]Action) error {
+func (m *Machine) onPing(now time.Time, p *peer, payload []byte, out *[]core.Action) error {
 	ping, err := ParsePing(payload)
 	if err != nil {
 		return err
 	}
 	if !p.mayPing(now) {
-		m.blame(p, FaultTooOften, fmt.Sprintf("more than %d pings at once and one in %v", pingBurst, pingEvery), out)
+		m.blame(p, OffenceTooOften, fmt.Sprintf("more than %d pings at once and one in %v", pingBurst, pingEvery), out)
 		return nil
 	}
 	p.says, p.told = ping.Uptime, true
-	*out = append(*out, Send{p.id, TypePong, Pong{ping.ID}.Append(nil)})
+	*out = append(*out, send(p.id, TypePong, Pong{ping.ID}.Append(nil)))
 	return nil
 }
 
@@ -144,14 +144,14 @@ func (p *peer) mayPing(now time.Time) bool {
 	return true
 }
 
-func (m *Machine) onPong(now time.Time, p *peer, payload []byte, out *[]Action) error {
+func (m *Machine) onPong(now time.Time, p *peer, payload []byte, out *[]core.Action) error {
 	pong, err := ParsePong(payload)
 	if err != nil {
 		return err
 	}
 	switch {
 	case pong.ID == p.ping && p.sent.IsZero(), pong.ID != p.ping && pong.ID != p.before:
-		m.blame(p, FaultUnsolicited, "a pong without a ping", out)
+		m.blame(p, OffenceUnsolicited, "a pong without a ping", out)
 	case pong.ID == p.ping: // in time, or late: either way it lives
 		m.close(p)
 		m.measure(p, now.Sub(p.sent))
@@ -170,7 +170,7 @@ func (m *Machine) measure(p *peer, rtt time.Duration) {
 }
 
 // Tick sends the pings that are due and judges those that waited too long.
-func (m *Machine) Tick(now time.Time, out *[]Action) {
+func (m *Machine) Tick(now time.Time, out *[]core.Action) {
 	m.excuse(now)
 	for _, p := range m.order {
 		if p.open && !p.due.After(now) {
@@ -202,7 +202,7 @@ func (m *Machine) excuse(now time.Time) {
 
 // miss gives up on a ping, and on the peer where nothing came since, or where it
 // has left too many unanswered.
-func (m *Machine) miss(now time.Time, p *peer, out *[]Action) {
+func (m *Machine) miss(now time.Time, p *peer, out *[]core.Action) {
 	m.close(p)
 	m.stats.Missed++
 	p.missed++
@@ -215,7 +215,7 @@ func (m *Machine) miss(now time.Time, p *peer, out *[]Action) {
 }
 
 // send pings a peer, telling it how we perceive it.
-func (m *Machine) send(now time.Time, p *peer, out *[]Action) {
+func (m *Machine) send(now time.Time, p *peer, out *[]core.Action) {
 	p.before, p.ping = p.ping, m.rng.Uint64()
 	p.sent, p.due, p.open = now, now.Add(m.cfg.Within), true
 	jitter := time.Duration(m.rng.Int64N(int64(m.cfg.Every)/5)) - m.cfg.Every/10
@@ -227,7 +227,7 @@ func (m *Machine) send(now time.Time, p *peer, out *[]Action) {
 	}
 	m.next = core.Earliest(m.next, m.watch)
 	uptime, _ := m.ledger.uptime(now, p.id)
-	*out = append(*out, Send{p.id, TypePing, Ping{p.ping, uptime}.Append(nil)})
+	*out = append(*out, send(p.id, TypePing, Ping{p.ping, uptime}.Append(nil)))
 }
 
 func (m *Machine) close(p *peer) {
@@ -256,7 +256,7 @@ func (m *Machine) arm(now time.Time) {
 // Deadline is when Tick has something to do.
 func (m *Machine) Deadline() time.Time { return m.next }
 
-func (m *Machine) blame(p *peer, f Fault, detail string, out *[]Action) {
+func (m *Machine) blame(p *peer, f core.Offence, detail string, out *[]core.Action) {
 	m.stats.Faults++
-	*out = append(*out, Penalize{p.id, f, detail})
+	*out = append(*out, core.Penalize{Peer: p.id, Offence: f, Detail: detail})
 }

@@ -29,7 +29,7 @@ type rig struct {
 	pongs []pong
 	pings map[core.PeerID][]time.Time
 	gone  map[core.PeerID]time.Time // silent since
-	fault []Fault
+	fault []core.Offence
 }
 
 type pong struct {
@@ -50,27 +50,27 @@ func newRig(t fataler, seed uint64, peers ...core.PeerID) *rig {
 		delay: 20 * time.Millisecond,
 	}
 	for _, p := range peers {
-		r.do(func(out *[]Action) { r.Joined(r.now, p, out) })
+		r.do(func(out *[]core.Action) { r.Joined(r.now, p, out) })
 	}
 	return r
 }
 
-func (r *rig) do(input func(*[]Action)) {
-	var out []Action
+func (r *rig) do(input func(*[]core.Action)) {
+	var out []core.Action
 	input(&out)
 	for _, a := range out {
 		switch a := a.(type) {
-		case Send:
+		case core.Send:
 			r.sent(a)
 		case Silent:
 			r.gone[a.Peer] = r.now
-		case Penalize:
-			r.fault = append(r.fault, a.Fault)
+		case core.Penalize:
+			r.fault = append(r.fault, a.Offence)
 		}
 	}
 }
 
-func (r *rig) sent(s Send) {
+func (r *rig) sent(s core.Send) {
 	if s.Type != TypePing {
 		return
 	}
@@ -121,10 +121,10 @@ func (r *rig) step() {
 			r.Heard(r.now, p.from)
 			continue
 		}
-		r.do(func(out *[]Action) { r.Receive(r.now, p.from, TypePong, Pong{p.id}.Append(nil), out) })
+		r.do(func(out *[]core.Action) { r.Receive(r.now, p.from, TypePong, Pong{p.id}.Append(nil), out) })
 	}
 	if d := r.Deadline(); !d.IsZero() && !d.After(r.now) {
-		r.do(func(out *[]Action) { r.Tick(r.now, out) })
+		r.do(func(out *[]core.Action) { r.Tick(r.now, out) })
 	}
 }
 
@@ -151,14 +151,14 @@ func TestAPingTellsThePerceivedUptimeAndAPongAnswersIt(t *testing.T) {
 	r := newRig(t, 1)
 	r.SetValidators(r.now, map[core.PeerID]uint64{"bob": 5})
 	r.after(100 * time.Second)
-	var out []Action
+	var out []core.Action
 	r.Joined(r.now, "bob", &out)
-	if ping, err := ParsePing(out[0].(Send).Payload); err != nil || ping.Uptime != 0 {
+	if ping, err := ParsePing(out[0].(core.Send).Payload); err != nil || ping.Uptime != 0 {
 		t.Errorf("first ping: %v, %v", ping, err)
 	}
 	out = nil
 	r.Receive(r.now, "bob", TypePing, Ping{ID: 77, Uptime: 9500}.Append(nil), &out)
-	s := out[0].(Send)
+	s := out[0].(core.Send)
 	if p, err := ParsePong(s.Payload); s.Type != TypePong || s.Peer != "bob" || err != nil || p.ID != 77 {
 		t.Errorf("answered %v with %v", s, p)
 	}
@@ -246,7 +246,7 @@ func TestStarvationDoesNotHideTheDead(t *testing.T) {
 func TestAPeerThatTalksAndNeverAnswersIsGivenUpAtTheThirdPing(t *testing.T) {
 	r := newRig(t, 1)
 	r.rude["bob"] = true
-	r.do(func(out *[]Action) { r.Joined(r.now, "bob", out) })
+	r.do(func(out *[]core.Action) { r.Joined(r.now, "bob", out) })
 	r.after(3 * time.Minute)
 	if n := len(r.pings["bob"]); n != 3 || r.gone["bob"].IsZero() {
 		t.Errorf("%d pings, given up: %v", n, r.gone)
@@ -257,10 +257,10 @@ func TestAPongThatComesLateStillCounts(t *testing.T) {
 	r := newRig(t, 1)
 	r.delay = 12 * time.Second
 	r.rude["bob"] = true
-	r.do(func(out *[]Action) { r.Joined(r.now, "bob", out) })
+	r.do(func(out *[]core.Action) { r.Joined(r.now, "bob", out) })
 	ping := r.peers["bob"].ping
 	r.after(12 * time.Second)
-	r.do(func(out *[]Action) { r.Receive(r.now, "bob", TypePong, Pong{ping}.Append(nil), out) })
+	r.do(func(out *[]core.Action) { r.Receive(r.now, "bob", TypePong, Pong{ping}.Append(nil), out) })
 	if v := r.Members(r.now)[0]; v.Missed != 0 || v.RTT != 12*time.Second || len(r.fault) > 0 {
 		t.Errorf("view: %+v, faults %v", v, r.fault)
 	}
@@ -272,20 +272,20 @@ func TestWhatIsAnOffence(t *testing.T) {
 		kind    frame.Type
 		payload func(r *rig) []byte
 		times   int
-		want    []Fault
+		want    []core.Offence
 	}{
-		{"a pong to no ping", TypePong, func(r *rig) []byte { return Pong{r.peers["bob"].ping + 1}.Append(nil) }, 1, []Fault{FaultUnsolicited}},
+		{"a pong to no ping", TypePong, func(r *rig) []byte { return Pong{r.peers["bob"].ping + 1}.Append(nil) }, 1, []core.Offence{OffenceUnsolicited}},
 		{"a pong", TypePong, func(r *rig) []byte { return Pong{r.peers["bob"].ping}.Append(nil) }, 1, nil},
-		{"a second pong", TypePong, func(r *rig) []byte { return Pong{r.peers["bob"].ping}.Append(nil) }, 2, []Fault{FaultUnsolicited}},
-		{"noise", TypePing, func(*rig) []byte { return []byte{0xff} }, 1, []Fault{FaultMalformed}},
-		{"an unknown type", 9, func(*rig) []byte { return nil }, 1, []Fault{FaultMalformed}},
+		{"a second pong", TypePong, func(r *rig) []byte { return Pong{r.peers["bob"].ping}.Append(nil) }, 2, []core.Offence{OffenceUnsolicited}},
+		{"noise", TypePing, func(*rig) []byte { return []byte{0xff} }, 1, []core.Offence{OffenceMalformed}},
+		{"an unknown type", 9, func(*rig) []byte { return nil }, 1, []core.Offence{OffenceMalformed}},
 		{"ten pings at once, held up by a pause", TypePing, func(*rig) []byte { return Ping{ID: 1}.Append(nil) }, 10, nil},
-		{"eleven", TypePing, func(*rig) []byte { return Ping{ID: 1}.Append(nil) }, 11, []Fault{FaultTooOften}},
+		{"eleven", TypePing, func(*rig) []byte { return Ping{ID: 1}.Append(nil) }, 11, []core.Offence{OffenceTooOften}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := newRig(t, 1, "bob")
 			for range tc.times {
-				r.do(func(out *[]Action) { r.Receive(r.now, "bob", tc.kind, tc.payload(r), out) })
+				r.do(func(out *[]core.Action) { r.Receive(r.now, "bob", tc.kind, tc.payload(r), out) })
 			}
 			if !slices.Equal(r.fault, tc.want) {
 				t.Errorf("faults %v, want %v", r.fault, tc.want)
@@ -293,7 +293,7 @@ func TestWhatIsAnOffence(t *testing.T) {
 		})
 	}
 	r := newRig(t, 1)
-	r.do(func(out *[]Action) { r.Receive(r.now, "stranger", TypePing, nil, out) })
+	r.do(func(out *[]core.Action) { r.Receive(r.now, "stranger", TypePing, nil, out) })
 	if r.fault != nil {
 		t.Error("a message of somebody who is no member is judged")
 	}
@@ -303,7 +303,7 @@ func TestThePingBudgetFillsUpAgain(t *testing.T) {
 	r := newRig(t, 1, "bob")
 	r.now = r.now.Add(time.Minute)
 	for range 100 {
-		r.do(func(out *[]Action) { r.Receive(r.now, "bob", TypePing, Ping{ID: 1}.Append(nil), out) })
+		r.do(func(out *[]core.Action) { r.Receive(r.now, "bob", TypePing, Ping{ID: 1}.Append(nil), out) })
 		r.now = r.now.Add(pingEvery)
 	}
 	if r.fault != nil {
@@ -313,7 +313,7 @@ func TestThePingBudgetFillsUpAgain(t *testing.T) {
 
 func TestWhoLeftIsNotPingedAndItsReportIsGone(t *testing.T) {
 	r := newRig(t, 1, "bob", "carol")
-	r.do(func(out *[]Action) { r.Receive(r.now, "bob", TypePing, Ping{ID: 1, Uptime: 100}.Append(nil), out) })
+	r.do(func(out *[]core.Action) { r.Receive(r.now, "bob", TypePing, Ping{ID: 1, Uptime: 100}.Append(nil), out) })
 	r.Left(r.now, "bob")
 	if _, ok := r.Observed(); ok || r.open != 1 {
 		t.Errorf("%d pings open", r.open)
@@ -355,7 +355,7 @@ func TestWhatOthersSayIsTheWeightedMedian(t *testing.T) {
 			r := newRig(t, 1, "a", "b", "c", "d", "e")
 			r.SetValidators(r.now, tc.weights)
 			for p, says := range tc.reports {
-				r.do(func(out *[]Action) { r.Receive(r.now, p, TypePing, Ping{Uptime: says}.Append(nil), out) })
+				r.do(func(out *[]core.Action) { r.Receive(r.now, p, TypePing, Ping{Uptime: says}.Append(nil), out) })
 			}
 			if got, ok := r.Observed(); got != tc.want || ok != tc.ok {
 				t.Errorf("got %v, %v; want %v, %v", got, ok, tc.want, tc.ok)
@@ -386,9 +386,9 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 func BenchmarkTick1000(b *testing.B) {
 	r := newRig(nil, 1)
 	for i := range 1000 {
-		r.do(func(out *[]Action) { r.Joined(r.now, core.PeerID(fmt.Sprint(i)), out) })
+		r.do(func(out *[]core.Action) { r.Joined(r.now, core.PeerID(fmt.Sprint(i)), out) })
 	}
-	out := make([]Action, 0, 1024)
+	out := make([]core.Action, 0, 1024)
 	b.ReportAllocs()
 	for b.Loop() {
 		out = out[:0]
@@ -403,7 +403,7 @@ func BenchmarkTick1000(b *testing.B) {
 func BenchmarkPing(b *testing.B) {
 	r := newRig(nil, 1, "bob")
 	payload := Ping{ID: 1, Uptime: 9999}.Append(nil)
-	out := make([]Action, 0, 4)
+	out := make([]core.Action, 0, 4)
 	b.ReportAllocs()
 	for b.Loop() {
 		out = out[:0]
