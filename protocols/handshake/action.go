@@ -61,28 +61,13 @@ type Disconnect struct {
 	Reason Reason
 }
 
-// Action implements core.Action.
-func (Greet) Action() {}
-
-// Action implements core.Action.
-func (Check) Action() {}
-
-// Action implements core.Action.
-func (Reply) Action() {}
-
-// Action implements core.Action.
-func (Greeted) Action() {}
-
-// Action implements core.Action.
-func (Complete) Action() {}
-
-// Action implements core.Action.
-func (Plain) Action() {}
-
-// Action implements core.Action.
-func (Failed) Action() {}
-
-// Action implements core.Action.
+func (Greet) Action()      {}
+func (Check) Action()      {}
+func (Reply) Action()      {}
+func (Greeted) Action()    {}
+func (Complete) Action()   {}
+func (Plain) Action()      {}
+func (Failed) Action()     {}
 func (Disconnect) Action() {}
 
 // The offences. Reputation decides what each costs.

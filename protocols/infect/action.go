@@ -24,14 +24,9 @@ type Provide struct {
 // Lost says that an item could not be had from anybody who announced it.
 type Lost struct{ ID ID }
 
-// Action implements core.Action.
-func (Check) Action() {}
-
-// Action implements core.Action.
+func (Check) Action()   {}
 func (Provide) Action() {}
-
-// Action implements core.Action.
-func (Lost) Action() {}
+func (Lost) Action()    {}
 
 // The offences. Reputation decides what each costs.
 const (

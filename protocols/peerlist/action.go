@@ -23,10 +23,7 @@ type Learned struct {
 	From  core.PeerID
 }
 
-// Action implements core.Action.
-func (Verify) Action() {}
-
-// Action implements core.Action.
+func (Verify) Action()  {}
 func (Learned) Action() {}
 
 // The offences. Reputation decides what each costs.

@@ -13,7 +13,6 @@ type Silent struct {
 	For  time.Duration // since anything came from it
 }
 
-// Action implements core.Action.
 func (Silent) Action() {}
 
 // The offences. Reputation decides what each costs.
