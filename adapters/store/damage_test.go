@@ -11,6 +11,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/weftnet/weft/protocols/core"
 )
 
 // damages are what can happen to a file while no process uses it.
@@ -77,9 +79,7 @@ func fill(t *testing.T, dir string) {
 	t.Helper()
 	s := open1(t, dir)
 	for i := range 200 {
-		if err := s.SavePeer(aPeer(t, int64(i), "/ip4/192.0.2.1/tcp/1")); err != nil {
-			t.Fatal(err)
-		}
+		save(t, s, aPeer(t, int64(i), "/ip4/192.0.2.1/tcp/1"), aClaim(t, int64(i), 300), aBan(t, int64(i)), core.OwnTimestamp{Highest: at(int64(i))})
 		if i == 100 {
 			if err := s.db.Flush(); err != nil {
 				t.Fatal(err)
@@ -98,10 +98,14 @@ func useDamaged(t *testing.T, dir string) error {
 		return err
 	}
 	defer s.Close()
-	if _, err := s.SavedPeers(MaxSavedPeers); err != nil {
+	_, err1 := s.SavedPeers(MaxSavedPeers)
+	_, err2 := s.SavedClaims(at(0), MaxSavedClaims)
+	_, err3 := s.SavedBans(at(0))
+	_, err4 := s.OwnTimestamp()
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		t.Errorf("reading what opened: %v", err)
 	}
-	if err := s.SavePeer(aPeer(t, 1)); err != nil {
+	if err := s.Save(aPeer(t, 1)); err != nil {
 		t.Errorf("writing to what opened: %v", err)
 	}
 	return nil
@@ -121,13 +125,13 @@ func TestAFullDiskFailsTheStoreAndNotTheProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SavePeer(aPeer(t, 1)); err != nil {
+	if err := s.Save(aPeer(t, 1)); err != nil {
 		t.Fatal(err)
 	}
 	toggle.On()
 	for range 2 {
-		if err := s.SavePeer(aPeer(t, 2)); !errors.Is(err, ErrFailed) || !strings.Contains(err.Error(), "see to the disk") {
-			t.Errorf("SavePeer = %v", err)
+		if err := s.Save(aPeer(t, 2)); !errors.Is(err, ErrFailed) || !strings.Contains(err.Error(), "see to the disk") {
+			t.Errorf("Save = %v", err)
 		}
 	}
 	if _, err := s.SavedPeers(1); !errors.Is(err, ErrFailed) {

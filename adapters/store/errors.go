@@ -18,6 +18,7 @@ var (
 	ErrFormat   = errors.New("the store was written by a later version of weft")
 	ErrDamaged  = errors.New("the store is damaged")
 	ErrFailed   = errors.New("the store failed and takes no more calls")
+	ErrRecord   = errors.New("the record cannot be kept")
 	ErrClosed   = errors.New("the store is closed")
 )
 
@@ -39,7 +40,7 @@ func explain(dir string, err error) error {
 		return fmt.Errorf("%w: %s: %w: run the later version, or name another --data-dir", ErrFormat, dir, err)
 	case errors.Is(err, ErrDamaged):
 		first, _, _ := strings.Cut(err.Error(), "\n") // Pebble adds lines for itself
-		return fmt.Errorf("%w: %s: move it away; only addresses of known peers are lost, not the identity", ErrDamaged,
+		return fmt.Errorf("%w: %s: move it away; only what is known of other peers is lost, not the identity", ErrDamaged,
 			strings.TrimPrefix(first, ErrDamaged.Error()+": "))
 	}
 	return fmt.Errorf("opening the store %s: %w: see to the disk, or name another --data-dir", dir, err)

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -33,10 +31,14 @@ type Store struct {
 	db   *pebble.DB
 	lock *flock.Flock // nil in memory
 
-	mu       sync.Mutex // also keeps Close away from calls under way: a closed Pebble panics
-	closed   bool
-	failed   error                     // of the call that Pebble could not survive
-	lastSeen map[core.PeerID]time.Time // of every saved peer
+	mu     sync.Mutex // also keeps Close away from calls under way: a closed Pebble panics
+	closed bool
+	failed error // of the call that Pebble could not survive
+
+	peers     table[core.SavedPeer]
+	claims    table[core.SavedClaim]
+	bans      table[core.SavedBan]
+	malformed int // records that could not be read
 }
 
 // Open opens the store in dir, which is made if need be. One process uses a
@@ -95,12 +97,15 @@ func open(dir string, files vfs.FS, log *slog.Logger) (s *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s = &Store{db: db}
+	s = &Store{db: db, peers: newTable(peerKind), claims: newTable(claimKind), bans: newTable(banKind)}
 	if err := s.checkFormat(); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	if err := s.index(); err != nil {
 		return nil, errors.Join(err, db.Close())
+	}
+	if s.malformed > 0 {
+		log.Warn("store: some records cannot be read and are left out", "records", s.malformed)
 	}
 	return s, nil
 }
@@ -138,22 +143,6 @@ func (s *Store) checkFormat() error {
 		return fmt.Errorf("%w: format %d, this one knows up to %d: run the later version, or name another --data-dir", ErrFormat, got[0], format)
 	}
 	return nil
-}
-
-// scan calls each for every record whose key begins with prefix; the slices are
-// valid during the call only.
-func (s *Store) scan(prefix byte, each func(key, value []byte) error) (err error) {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, it.Close()) }()
-	for it.First(); it.Valid(); it.Next() {
-		if err := each(bytes.TrimPrefix(it.Key(), []byte{prefix}), it.Value()); err != nil {
-			return err
-		}
-	}
-	return it.Error()
 }
 
 // use runs f, one call at a time, unless the store is closed.
