@@ -10,8 +10,9 @@ import (
 )
 
 // savesWaiting bounds the records that wait for the disk; when it is full a
-// record is dropped and counted, as it will be written again at the next
-// connection. Chosen for a full set of peers, several times over.
+// record is dropped and counted, as it will be written again: a peer at its next
+// connection, a claim when it is renewed. Chosen for a full set of peers, several
+// times over.
 const savesWaiting = 256
 
 // openAdmission admits every peer that connects: the "open" policy.
@@ -93,35 +94,42 @@ func (p *parts) disconnect(n *Node, e core.Disconnect) {
 }
 
 func (p *parts) persist(r core.Record) {
-	switch r := r.(type) {
-	case core.SavedPeer:
-		select {
-		case p.saves <- r:
-		default:
-			p.savesDropped.Add(1)
-		}
+	select {
+	case p.saves <- r:
+	default:
+		p.savesDropped.Add(1)
 	}
 }
 
-// keepSaving writes records to the store until ctx ends and none is waiting.
+// keepSaving writes records to the store until ctx ends and none is waiting. What
+// has come together is written together: joining makes many records at once.
 func (p *parts) keepSaving(ctx context.Context, log *slog.Logger) {
-	save := func(r core.SavedPeer) {
-		if err := p.store.SavePeer(r); err != nil {
-			p.storeErr.Store(&err)
-			log.Error("saving a peer failed: a restart may have to rely on bootstrappers", "err", err)
-			return
-		}
-		p.storeErr.Store(nil)
-	}
 	for {
 		select {
 		case r := <-p.saves:
-			save(r)
+			p.save(p.waiting(r), log)
 		case <-ctx.Done():
 			for len(p.saves) > 0 {
-				save(<-p.saves)
+				p.save(p.waiting(), log)
 			}
 			return
 		}
 	}
+}
+
+// waiting adds to a batch what waits: at most what the queue can hold.
+func (p *parts) waiting(batch ...core.Record) []core.Record {
+	for len(p.saves) > 0 && len(batch) < savesWaiting {
+		batch = append(batch, <-p.saves)
+	}
+	return batch
+}
+
+func (p *parts) save(batch []core.Record, log *slog.Logger) {
+	if err := p.store.Save(batch...); err != nil {
+		p.storeErr.Store(&err)
+		log.Error("saving failed: a restart may have to rely on bootstrappers", "records", len(batch), "err", err)
+		return
+	}
+	p.storeErr.Store(nil)
 }

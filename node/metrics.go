@@ -23,6 +23,7 @@ type nodeStats struct {
 	queued        int
 	eventsDropped uint64
 	savesDropped  uint64
+	malformed     int
 	ready         bool
 }
 
@@ -42,7 +43,7 @@ func (n *Node) registerMetrics(p *parts) error {
 func (n *Node) stats(p *parts) nodeStats {
 	s := nodeStats{
 		queued: p.loop.Queued(), eventsDropped: p.loop.Dropped(),
-		savesDropped: p.savesDropped.Load(), ready: n.Ready() == nil,
+		savesDropped: p.savesDropped.Load(), malformed: p.store.Malformed(), ready: n.Ready() == nil,
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
 	defer cancel()
@@ -88,6 +89,7 @@ var nodeFields = []metrics.Field[nodeStats]{
 	metrics.Gauge("weft_loop_queued_events", "Events that wait for the protocol loop.", func(s nodeStats) int { return s.queued }),
 	metrics.Counter("weft_loop_dropped_events_total", "Repeatable events dropped because the protocol loop was busy.", func(s nodeStats) uint64 { return s.eventsDropped }),
 	metrics.Counter("weft_store_dropped_records_total", "Records not kept because the disk was behind.", func(s nodeStats) uint64 { return s.savesDropped }),
+	metrics.Gauge("weft_store_malformed_records", "Records of the store left out at the start because they cannot be read.", func(s nodeStats) int { return s.malformed }),
 	metrics.Gauge("weft_dialing_known_peers", "Peers that the node knows of, connected or not.", func(s nodeStats) int { return s.dialing.Known }),
 	metrics.Gauges("weft_dialing_links", "Links and attempts, by state.", []string{"state"}, func(s nodeStats, emit metrics.Emit) {
 		emit(float64(s.dialing.Dialling), "dialling")

@@ -33,7 +33,7 @@ type parts struct {
 	api     *admin.Server
 
 	started      time.Time
-	saves        chan core.SavedPeer
+	saves        chan core.Record
 	savesDropped atomic.Uint64
 	storeErr     atomic.Pointer[error] // the last write's failure; nil when it succeeded
 	cancel       context.CancelFunc
@@ -44,7 +44,7 @@ type parts struct {
 // wire opens the adapters, connects them to the loop and starts it. Whatever
 // fails closes what was opened before.
 func (n *Node) wire(ctx context.Context) (_ *parts, err error) {
-	p := &parts{started: time.Now(), saves: make(chan core.SavedPeer, savesWaiting)}
+	p := &parts{started: time.Now(), saves: make(chan core.Record, savesWaiting)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
