@@ -94,6 +94,8 @@ var states = map[dialing.State]string{
 	dialing.StateConnected: stateConnected,
 	dialing.StateBackoff:   "backoff",
 	dialing.StateCoolDown:  "cooldown",
+	dialing.StateRejected:  "rejected",
+	dialing.StateBanned:    "banned",
 }
 
 func knownPeer(k KnownPeer) *weftv1.Peer {

@@ -31,14 +31,18 @@ func (l link) connected() bool { return l == inbound || l == outbound }
 type known struct {
 	id           core.PeerID
 	bootstrapper bool
+	validator    bool
 	saved, heard bool        // tried as a saved peer, as a discovered one
 	source       core.Source // the most trusted that named it, when heard
 
-	configured, proven, hearsay []multiaddr.Multiaddr
+	configured, claimed, proven, hearsay []multiaddr.Multiaddr
 
 	link      link
 	since     time.Time // of the link's state
 	failures  int       // in a row
+	refusals  int       // failed handshakes in a row
+	refused   bool      // due is the end of a rejection
+	banned    bool      // coolUntil is the end of a ban
 	reason    string    // of the last failure or the cool-down
 	due       time.Time // not dialled before
 	coolUntil time.Time // not dialled before, whatever else happens
@@ -48,11 +52,11 @@ type known struct {
 
 // addrs are those to dial, the most trusted first.
 func (k *known) addrs(limit int) []multiaddr.Multiaddr {
-	return addAddrs(addAddrs(addAddrs(nil, k.configured, limit), k.proven, limit), k.hearsay, limit)
+	return addAddrs(addAddrs(addAddrs(addAddrs(nil, k.configured, limit), k.claimed, limit), k.proven, limit), k.hearsay, limit)
 }
 
 func (k *known) reachable() bool {
-	return k.bootstrapper || len(k.proven) > 0 || len(k.hearsay) > 0
+	return k.bootstrapper || len(k.claimed) > 0 || len(k.proven) > 0 || len(k.hearsay) > 0
 }
 
 // dialAt is the earliest time to dial an idle peer.
@@ -128,17 +132,16 @@ func (b *book) setLink(k *known, l link, now time.Time) {
 }
 
 func (b *book) pin(k *known) {
-	if !k.bootstrapper {
-		k.bootstrapper = true
+	if !slices.Contains(b.pinned, k) {
 		b.pinned = append(b.pinned, k)
 	}
 }
 
-// unpin makes a bootstrapper an ordinary candidate, as if somebody had named it.
+// unpin removes the place of one that is neither bootstrapper nor validator.
 func (b *book) unpin(k *known) {
-	k.bootstrapper, k.heard = false, true
-	k.hearsay, k.configured = k.configured, nil
-	b.pinned = slices.DeleteFunc(b.pinned, func(p *known) bool { return p == k })
+	if !k.bootstrapper && !k.validator {
+		b.pinned = slices.DeleteFunc(b.pinned, func(p *known) bool { return p == k })
+	}
 }
 
 func (b *book) connected() int { return b.links[inbound] + b.links[outbound] }
@@ -152,7 +155,7 @@ func (b *book) full() bool { return len(b.all)-len(b.pinned)-b.connected() >= b.
 func (b *book) worst(least int) *known {
 	var worst *known
 	for _, k := range b.all {
-		if k.link != idle || k.bootstrapper || k.failures < least || !k.coolUntil.IsZero() {
+		if k.link != idle || k.bootstrapper || k.validator || k.failures < least || !k.coolUntil.IsZero() {
 			continue
 		}
 		if worst == nil || k.failures > worst.failures {
@@ -169,7 +172,7 @@ func (b *book) trim(now time.Time) {
 		if !k.coolUntil.After(now) {
 			k.coolUntil = time.Time{}
 		}
-		useless := k.link == idle && !k.reachable() && k.coolUntil.IsZero()
+		useless := k.link == idle && !k.reachable() && !k.validator && k.coolUntil.IsZero()
 		if useless {
 			delete(b.byID, k.id)
 			b.links[idle]--

@@ -12,19 +12,6 @@ import (
 	"github.com/weftnet/weft/protocols/core"
 )
 
-// SetBootstrappers is the body of a core.Command that replaces the bootstrappers.
-// Those that stay keep their state, unless an address changed: then they are
-// dialled anew. Those that go become ordinary candidates.
-type SetBootstrappers struct{ Peers []peer.AddrInfo }
-
-// CoolDown is the body of a core.Command that keeps a peer from being dialled
-// until a time: after the owner disconnected it, or a rule was broken.
-type CoolDown struct {
-	Peer   core.PeerID
-	Until  time.Time
-	Reason string // for people
-}
-
 // Machine is the dialing policy as a core.Machine.
 type Machine struct {
 	cfg      Config
@@ -81,21 +68,6 @@ func (m *Machine) Tick(now time.Time, out *[]core.Effect) { m.plan(now, out) }
 // Deadline is when the next peer is due, or a dial is given up.
 func (m *Machine) Deadline() time.Time { return m.deadline }
 
-func (m *Machine) command(now time.Time, body any) bool {
-	switch c := body.(type) {
-	case SetBootstrappers:
-		m.awaiting = false
-		m.setBootstrappers(now, c.Peers)
-	case CoolDown:
-		if k := m.candidate(c.Peer, m.rng.Uint64()); k != nil {
-			k.coolUntil, k.reason = c.Until, c.Reason
-		}
-	default:
-		return false
-	}
-	return true
-}
-
 func (m *Machine) setBootstrappers(now time.Time, infos []peer.AddrInfo) {
 	addrs := make(map[core.PeerID][]multiaddr.Multiaddr, len(infos))
 	for rank, info := range infos {
@@ -105,17 +77,64 @@ func (m *Machine) setBootstrappers(now time.Time, infos []peer.AddrInfo) {
 		k := m.book.always(info.ID, 0)
 		k.rank = uint64(rank) // the operator's order
 		addrs[info.ID] = addAddrs(addrs[info.ID], info.Addrs, m.cfg.MaxAddrs)
+		k.bootstrapper = true
 		m.book.pin(k)
 	}
 	for _, k := range slices.Clone(m.book.pinned) {
 		configured, stays := addrs[k.id]
 		switch {
+		case !k.bootstrapper:
 		case !stays:
+			k.bootstrapper, k.heard = false, true
+			k.hearsay, k.configured = k.configured, nil
 			m.book.unpin(k)
 		case !sameAddrs(k.configured, configured):
 			k.configured = configured
 			k.failures, k.due = 0, now
 		}
+	}
+}
+
+func (m *Machine) setValidators(ids []core.PeerID) {
+	for _, k := range m.book.pinned {
+		k.validator = false
+	}
+	for _, id := range ids {
+		if !m.isSelf(id) && id != "" {
+			k := m.book.always(id, m.rng.Uint64())
+			k.validator = true
+			m.book.pin(k)
+		}
+	}
+	for _, k := range slices.Clone(m.book.pinned) {
+		m.book.unpin(k)
+	}
+}
+
+func (m *Machine) rejected(now time.Time, c Rejected) {
+	k := m.candidate(c.Peer, m.rng.Uint64())
+	if k == nil {
+		return
+	}
+	k.refusals++
+	k.failures, k.refused, k.reason = 0, true, c.Reason
+	if k.due = now.Add(m.backoff(k.refusals)); c.Lasting {
+		k.due = now.Add(m.cfg.RejectedFor)
+	}
+}
+
+func (m *Machine) coolDown(c CoolDown) {
+	k := m.candidate(c.Peer, m.rng.Uint64())
+	if k == nil || k.banned && !c.Banned && !c.Until.IsZero() && c.Until.Before(k.coolUntil) {
+		return
+	}
+	k.coolUntil, k.banned, k.reason = c.Until, c.Banned && !c.Until.IsZero(), c.Reason
+}
+
+func (m *Machine) forget(id core.PeerID) {
+	if k := m.book.get(id); k != nil {
+		k.saved, k.heard, k.failures, k.refusals = false, false, 0, 0
+		k.claimed, k.proven, k.hearsay = nil, nil, nil
 	}
 }
 
@@ -130,6 +149,11 @@ func (m *Machine) discovered(now time.Time, ev core.Discovered) bool {
 	}
 	heard, hearsay := k.heard, k.hearsay
 	k.heard, k.source = true, min(k.source, ev.From)
+	if ev.From == core.SourceClaim {
+		old := k.claimed
+		k.claimed = addAddrs(nil, ev.Addrs, m.cfg.MaxAddrs)
+		return !heard || !sameAddrs(k.claimed, old)
+	}
 	// The newest come first, but false ones cannot push true ones out at a stroke.
 	k.hearsay = addAddrs(addAddrs(nil, ev.Addrs, m.cfg.MaxAddrs), hearsay, m.cfg.MaxAddrs)
 	return !heard || !sameAddrs(k.hearsay, hearsay)
@@ -143,7 +167,7 @@ func (m *Machine) connected(now time.Time, ev core.Connected, out *[]core.Effect
 	if k.link.connected() {
 		return
 	}
-	k.told, k.reason = false, ""
+	k.told, k.refused, k.reason = false, false, ""
 	if ev.Inbound {
 		m.book.setLink(k, inbound, now)
 	} else {

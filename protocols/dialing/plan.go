@@ -59,6 +59,9 @@ func (m *Machine) freeDials() int { return m.cfg.MaxDialing - m.book.links[diall
 func (m *Machine) room() int {
 	b := &m.book
 	degree := m.cfg.TargetDegree - b.links[outbound] - b.links[dialling]
+	if m.cfg.Topology == Mesh {
+		degree = m.cfg.MaxPeers
+	}
 	return min(m.freeDials(), degree, m.cfg.MaxPeers-b.connected()-b.links[dialling])
 }
 
@@ -99,7 +102,7 @@ func (m *Machine) next(wanted func(*known) bool) time.Time {
 		switch {
 		case k.link == dialling:
 			next = core.Earliest(next, k.since.Add(m.cfg.DialSweep))
-		case k.link == idle && k.reachable() && (k.bootstrapper && free || wanted(k) && room):
+		case k.link == idle && k.reachable() && ((k.bootstrapper || k.validator) && free || wanted(k) && room):
 			next = core.Earliest(next, k.dialAt())
 		}
 	}

@@ -45,20 +45,24 @@ const (
 	StateConnected              // by either side
 	StateBackoff                // it failed: not dialled before RetryAt
 	StateCoolDown               // by order: not dialled before RetryAt
+	StateRejected               // the handshake failed: not dialled before RetryAt
+	StateBanned                 // not dialled before RetryAt
 )
 
 func (s State) String() string {
-	return [...]string{"waiting", "dialling", "connected", "backoff", "cool-down"}[s]
+	return [...]string{"waiting", "dialling", "connected", "backoff", "cool-down", "rejected", "banned"}[s]
 }
 
 // PeerState is one known peer.
 type PeerState struct {
 	ID           core.PeerID
 	Addrs        []multiaddr.Multiaddr // those that would be dialled
-	Source       string                // config, saved, mdns or dht; inbound when it came by itself
+	Source       string                // config, saved, claim, mdns or dht; inbound when it came by itself
 	Bootstrapper bool
+	Validator    bool
 	State        State
 	Inbound      bool      // connected, and the peer dialled us
+	Outbound     bool      // connected, and we dialled
 	Since        time.Time // when it was connected, or the dial began; else zero
 	Failures     int       // in a row
 	RetryAt      time.Time // in backoff and cool-down; else zero
@@ -70,13 +74,13 @@ func (m *Machine) Peers(now time.Time) []PeerState {
 	all := make([]PeerState, 0, len(m.book.all))
 	for _, k := range m.book.all {
 		p := PeerState{
-			ID: k.id, Addrs: k.addrs(m.cfg.MaxAddrs), Source: k.origin(), Bootstrapper: k.bootstrapper,
-			Inbound: k.link == inbound, Failures: k.failures, Reason: k.reason, State: k.state(now),
+			ID: k.id, Addrs: k.addrs(m.cfg.MaxAddrs), Source: k.origin(), Bootstrapper: k.bootstrapper, Validator: k.validator,
+			Inbound: k.link == inbound, Outbound: k.link == outbound, Failures: k.failures + k.refusals, Reason: k.reason, State: k.state(now),
 		}
 		switch p.State {
 		case StateConnected, StateDialling:
 			p.Since = k.since
-		case StateBackoff, StateCoolDown:
+		case StateBackoff, StateCoolDown, StateRejected, StateBanned:
 			p.RetryAt = k.dialAt()
 		}
 		all = append(all, p)
@@ -90,8 +94,12 @@ func (k *known) state(now time.Time) State {
 		return StateConnected
 	case k.link == dialling:
 		return StateDialling
+	case k.banned && k.coolUntil.After(now):
+		return StateBanned
 	case k.coolUntil.After(now):
 		return StateCoolDown
+	case k.refused && k.due.After(now):
+		return StateRejected
 	case k.due.After(now):
 		return StateBackoff
 	}
