@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -40,6 +41,7 @@ type book struct {
 	max        int // places
 	maxInbound int // of them, for peers that dial us
 	reserved   func(peer.ID) bool
+	blocks     *blocks
 	changes    *queue[change]     // for the overlay
 	events     *queue[core.Event] // for the node
 
@@ -52,7 +54,7 @@ type book struct {
 
 func newBook(self peer.ID, maxPeers, maxInbound int, reserved func(peer.ID) bool) *book {
 	return &book{
-		self: self, max: maxPeers, maxInbound: maxInbound, reserved: reserved,
+		self: self, max: maxPeers, maxInbound: maxInbound, reserved: reserved, blocks: newBlocks(),
 		places:  make(map[peer.ID]*place),
 		denials: make(map[peer.ID]*refusal),
 	}
@@ -75,6 +77,9 @@ func (b *book) refuse(p peer.ID, dir network.Direction) *refusal {
 func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction) *refusal {
 	if p == b.self {
 		return &refusal{ReasonSelf, "it is this node itself"}
+	}
+	if why := b.blocks.refuse(time.Now(), p); why != nil {
+		return why
 	}
 	if pl := b.places[p]; pl != nil {
 		if len(pl.conns) >= connsPerPeer {

@@ -19,11 +19,12 @@ const (
 	ReasonNoID                    // a dial that would accept whoever answers
 	ReasonTLS                     // TLS parameters outside of the pinned set
 	ReasonResources               // resource manager: per-IP limits, connections, memory, descriptors
+	ReasonBlocked                 // somebody blocked the peer
 	reasonCount
 )
 
 func (r Reason) String() string {
-	return [...]string{"full", "per_peer", "self", "no_id", "tls", "resources"}[r]
+	return [...]string{"full", "per_peer", "self", "no_id", "tls", "resources", "blocked"}[r]
 }
 
 // refusal is a refused connection as an error.
