@@ -29,6 +29,10 @@ var layers = map[string][]string{
 // they hold values, not behaviour.
 var shared = []string{"core", "frame", "object", "claim"}
 
+// composer is the one protocol package that imports its sisters: it makes one
+// machine of them (docs/adr/0008-one-composed-machine.md).
+const composer = "discovery"
+
 // outside are the only imports of a protocol from beyond the standard library
 // and this module.
 var outside = []string{
@@ -110,10 +114,10 @@ func importFault(pkg, imp string) string {
 		return forbidden[imp[:strings.Index(imp, "/")]]
 	}
 	if target, ours := strings.CutPrefix(imp, module+"protocols/"); ours {
-		if slices.Contains(shared, target) || strings.HasPrefix(target, pkg+"/") {
+		if slices.Contains(shared, target) || strings.HasPrefix(target, pkg+"/") || pkg == composer {
 			return ""
 		}
-		return "protocols meet in the node's loop through effects, not by import; only core, frame, object and claim are shared"
+		return "protocols meet in " + composer + " through actions, not by import; only core, frame, object and claim are shared"
 	}
 	if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
 		return ""

@@ -77,6 +77,15 @@ type Signed struct {
 // Bytes is the envelope, to be sent as it is. It must not be changed.
 func (s Signed) Bytes() []byte { return s.raw }
 
+// Network is the network that the claim was made for.
+func (s Signed) Network() string {
+	v, err := peek(s.raw)
+	if err != nil { // the zero value
+		return ""
+	}
+	return string(v.network)
+}
+
 // Claim is the claim with its addresses.
 func (s Signed) Claim() Claim {
 	var c Claim

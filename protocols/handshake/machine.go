@@ -107,6 +107,19 @@ func (m *Machine) strange(now time.Time, l *link, err error, out *[]core.Action)
 	m.refuse(now, l, KeyType, err.Error(), out)
 }
 
+// NotSpoken takes in that a peer does not speak this protocol, as libp2p's
+// negotiation says: there is nothing to wait for.
+func (m *Machine) NotSpoken(now time.Time, peer core.PeerID, out *[]core.Action) {
+	l := m.links[peer]
+	switch {
+	case l == nil || l.state != waiting || l.spoke:
+	case m.cfg.Admission == Open:
+		m.letStay(l, out)
+	default:
+		m.refuse(now, l, Membership, "it does not speak "+Protocol, out)
+	}
+}
+
 // LinkDown forgets a peer whose last connection is gone.
 func (m *Machine) LinkDown(peer core.PeerID) {
 	if l := m.links[peer]; l != nil {

@@ -19,8 +19,9 @@ type Verify struct {
 // Learned says that a claim told by somebody else was news: its owner may be
 // dialled.
 type Learned struct {
-	Claim claim.Signed
-	From  core.PeerID
+	Claim    claim.Signed
+	From     core.PeerID
+	Greeting bool // it came with the acceptance of our handshake: the owner need not know of us
 }
 
 func (Verify) Action()  {}

@@ -43,8 +43,8 @@
 // # Bytes
 //
 // All three are protobuf; unknown fields are skipped, and only claims may stand
-// more than once. The frame type is 1 for GetPeerList and 2 for PeerList, on
-// streams of the protocol /weft/peerlist/1.0.0.
+// more than once. The frame type is 1 for GetPeerList, 2 for PeerList and 3 for a
+// claim that its owner pushes, on streams of the protocol /weft/peerlist/1.0.0.
 //
 //	Query        1 hashes  varint 1..16
 //	             2 filter  bytes  1..131,072; bit i is bit i%8 of byte i/8

@@ -221,7 +221,7 @@ func (x *Exchange) Verified(now time.Time, v Verify, good []claim.Signed, bad []
 		}
 		news = true
 		x.tracker.stats.Learned++
-		*out = append(*out, Learned{Claim: s, From: v.From})
+		*out = append(*out, Learned{Claim: s, From: v.From, Greeting: !v.asked})
 	}
 	x.settle(now, v, news, out)
 }

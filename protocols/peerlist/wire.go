@@ -10,13 +10,14 @@ import (
 	"github.com/weftnet/weft/protocols/frame"
 )
 
-// Protocol is the libp2p protocol ID of the stream that carries both messages.
+// Protocol is the libp2p protocol ID of the stream that carries all three messages.
 const Protocol = "/weft/peerlist/1.0.0"
 
 // Message types, in the first byte of the frame header.
 const (
 	TypeGetPeerList frame.Type = 1
 	TypePeerList    frame.Type = 2
+	TypeOwnClaim    frame.Type = 3 // the payload is the envelope of the sender's new claim
 )
 
 const (
@@ -25,6 +26,9 @@ const (
 	MaxAnswer = 15
 	// MaxEnvelopeBytes bounds one signed claim.
 	MaxEnvelopeBytes = claim.MaxEnvelope
+	// MaxPayload bounds a message of this protocol, in bytes; a question is the
+	// longest.
+	MaxPayload = MaxQueryBytes + 16
 )
 
 // ErrOversized means that a PeerList holds more than an answer may.

@@ -1,0 +1,169 @@
+package discovery
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/weftnet/weft/protocols/claim"
+	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/handshake"
+	"github.com/weftnet/weft/protocols/peerlist"
+)
+
+// greet sends our handshake: what we are, our claim, and what we know.
+func (m *Machine) greet(a handshake.Greet, out *[]core.Effect) {
+	h := a.Handshake
+	h.Claim = m.signer.Current().Bytes()
+	h.Query = m.tracker.Query().Append(nil)
+	if m.cfg.ConsensusKey != nil {
+		h.Proof = handshake.Prove(m.cfg.ConsensusKey, h, m.cfg.Handshake.Self, a.Peer)
+	}
+	*out = append(*out, core.Send{
+		Peer: a.Peer, Protocol: handshake.Protocol, Type: handshake.TypeHandshake, Payload: h.Append(nil), Vital: true,
+	})
+}
+
+// checkedHandshake is the answer to the check of a handshake.
+type checkedHandshake struct {
+	ticket  uint64
+	verdict handshake.Verdict // Proven is the key of a good proof, whosoever it is
+}
+
+// checkHandshake has a handshake checked elsewhere. What is cheap is looked at
+// first, and a claim that is booked already needs no second look.
+func (m *Machine) checkHandshake(a handshake.Check, out *[]core.Effect) {
+	h, self := a.Handshake, m.cfg.Handshake.Self
+	known, booked := m.tracker.Book().Get(a.Peer)
+	booked = booked && bytes.Equal(known.Bytes(), h.Claim)
+	if booked && h.Proof.None() {
+		v := handshake.Verdict{Claim: known}
+		if _, err := peerlist.ParseQuery(h.Query); err != nil {
+			v = handshake.Verdict{Reason: handshake.Query, Text: err.Error()}
+		}
+		m.checked(a.Peer, checkedHandshake{a.Ticket, v}, out)
+		return
+	}
+	*out = append(*out, core.Verify{Peer: a.Peer, Check: func() any {
+		if !booked {
+			known = claim.Signed{}
+		}
+		return checkedHandshake{a.Ticket, judge(h, a.Peer, self, known)}
+	}})
+}
+
+// judge checks the parts of a handshake that take long. known is the claim if it
+// was verified before.
+func judge(h handshake.Handshake, from, self core.PeerID, known claim.Signed) handshake.Verdict {
+	if known.Bytes() == nil {
+		var err error
+		if known, err = claim.Verify(h.Claim); err != nil {
+			return handshake.Verdict{Reason: handshake.Claim, Text: err.Error()}
+		}
+	}
+	if known.Peer != from {
+		return handshake.Verdict{Reason: handshake.Claim, Text: fmt.Sprintf("it is the claim of %s", known.Peer)}
+	}
+	if _, err := peerlist.ParseQuery(h.Query); err != nil {
+		return handshake.Verdict{Reason: handshake.Query, Text: err.Error()}
+	}
+	if h.Proof.None() {
+		return handshake.Verdict{Claim: known}
+	}
+	if err := h.Proof.Verify(h, from, self); err != nil {
+		return handshake.Verdict{Reason: handshake.Proof, Text: err.Error()}
+	}
+	return handshake.Verdict{Claim: known, Proven: h.Proof.Key}
+}
+
+// checked completes the verdict by what depends on our state.
+func (m *Machine) checked(peer core.PeerID, c checkedHandshake, out *[]core.Effect) {
+	v := c.verdict
+	if v.Reason == handshake.Unspecified {
+		v = m.current(v)
+	}
+	if v.Reason == handshake.Unspecified {
+		if !m.admissions.isKey(v.Proven) {
+			v.Proven = nil
+		}
+		m.discovered(v.Claim, false, out) // with symmetry it is dialled back at this address
+	}
+	m.handshake.Checked(m.now, peer, c.ticket, v, &m.actions)
+}
+
+// current refuses a claim of another network or time.
+func (m *Machine) current(v handshake.Verdict) handshake.Verdict {
+	switch s := v.Claim; {
+	case s.Network() != m.cfg.Claim.Network:
+		return handshake.Verdict{Reason: handshake.Claim, Text: fmt.Sprintf("it is for the network %q", s.Network())}
+	case !s.Expiry.After(m.now):
+		return handshake.Verdict{Reason: handshake.ClaimTime, Text: "it expired " + s.Expiry.UTC().Format("2006-01-02 15:04:05")}
+	case s.Time.Sub(m.now) > m.cfg.Claim.Skew:
+		return handshake.Verdict{Reason: handshake.ClaimTime, Text: "it is from the future: " + s.Time.UTC().Format("2006-01-02 15:04:05")}
+	}
+	return v
+}
+
+// reply draws the peer list with which we accept a peer.
+func (m *Machine) reply(a handshake.Reply) {
+	list, err := m.lists.Greet(m.now, a.Peer, a.Query)
+	if err != nil { // it was parsed when it was checked
+		panic("discovery: " + err.Error())
+	}
+	m.handshake.Replied(m.now, a.Peer, list, &m.actions)
+}
+
+// complete makes a peer a member.
+func (m *Machine) complete(a handshake.Complete, out *[]core.Effect) {
+	l := m.peers[a.Peer]
+	l.member, l.version = true, a.Version
+	m.members++
+	m.refusals.forget(a.Peer)
+	if m.cfg.Symmetry {
+		m.awaitSymmetry(l)
+	}
+	if m.admissions.prove(a.Peer, a.Proven) {
+		m.setValidators(out)
+	}
+	m.lists.Ready(m.now, a.Claim)
+	m.saveClaim(a.Claim, out)
+	m.gossip.PeerUp(a.Peer)
+	if m.gossipAt.IsZero() {
+		m.gossipAt = m.now.Add(m.cfg.GossipFirst)
+	}
+	m.uptime.Joined(m.now, a.Peer, &m.actions)
+	*out = append(*out, core.Admit{Peer: a.Peer})
+	notify(out, "peer.member", a.Peer, fmt.Sprintf("the handshake is complete, weft %v", a.Version))
+	for _, ev := range l.held {
+		m.deliver(ev, out)
+	}
+	l.held = nil
+}
+
+// letStay gives a plain libp2p peer one of its places.
+func (m *Machine) letStay(peer core.PeerID, out *[]core.Effect) {
+	l := m.peers[peer]
+	if l.guest || m.plain >= m.cfg.PlainPeers {
+		m.stats.PlainRefused++
+		text := fmt.Sprintf("all %d places for plain libp2p peers are taken", m.cfg.PlainPeers)
+		m.refusals.add(Refusal{Peer: peer, Reason: "plain-full", Text: text, ByUs: true, At: m.now})
+		m.dialing.Handle(m.now, rejected(peer, text, false), out)
+		*out = append(*out, core.Disconnect{Peer: peer, Reason: text})
+		return
+	}
+	l.plain = true
+	m.plain++
+	*out = append(*out, core.Admit{Peer: peer})
+	notify(out, "peer.plain", peer, "speaks no weft handshake: taken as a plain libp2p peer")
+}
+
+// failed shows why a handshake failed.
+func (m *Machine) failed(a handshake.Failed, out *[]core.Effect) {
+	who := "it refused us"
+	if a.ByUs {
+		who = "we refused it"
+	}
+	text := fmt.Sprintf("%s: %s: %s", who, a.Reason, a.Text)
+	m.refusals.add(Refusal{Peer: a.Peer, Reason: a.Reason.String(), Text: a.Text, ByUs: a.ByUs, At: m.now})
+	m.dialing.Handle(m.now, rejected(a.Peer, text, a.Reason.Lasting()), out)
+	notify(out, "peer.rejected", a.Peer, text)
+}

@@ -1,0 +1,140 @@
+package discovery
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/handshake"
+	"github.com/weftnet/weft/protocols/uptime"
+)
+
+// Bounds of what waits for the end of a handshake. Chosen because an honest peer
+// sends a ping and a question before it can know that we did not see its Accept.
+const (
+	maxHeld      = 8
+	maxHeldBytes = 256 << 10
+)
+
+// link is a connected peer.
+type link struct {
+	since             time.Time
+	guest             bool
+	inbound, outbound bool
+	plain, member     bool
+	version           handshake.Version
+	symmetricBy       time.Time // zero: it is, or need not be
+	held              []core.Received
+	heldBytes         int
+}
+
+// hold keeps a message for later and counts it, or drops it.
+func (l *link) hold(ev core.Received) uint64 {
+	if len(l.held) >= maxHeld || l.heldBytes+len(ev.Payload) > maxHeldBytes {
+		return 0
+	}
+	l.held = append(l.held, ev)
+	l.heldBytes += len(ev.Payload)
+	return 1
+}
+
+func (m *Machine) connected(ev core.Connected, out *[]core.Effect) {
+	if m.peers[ev.Peer] != nil {
+		return
+	}
+	l := &link{since: m.now, guest: ev.Guest, inbound: ev.Inbound, outbound: !ev.Inbound}
+	m.peers[ev.Peer] = l
+	if m.cfg.Symmetry {
+		m.awaitSymmetry(l)
+	}
+	m.handshake.LinkUp(m.now, ev.Peer, ev.Guest, &m.actions)
+	if !ev.Guest {
+		m.dialing.Handle(m.now, ev, out)
+	}
+}
+
+func (m *Machine) disconnected(ev core.Disconnected, out *[]core.Effect) {
+	l := m.peers[ev.Peer]
+	if l == nil {
+		return
+	}
+	delete(m.peers, ev.Peer)
+	m.handshake.LinkDown(ev.Peer)
+	if l.plain {
+		m.plain--
+	}
+	if l.member {
+		m.members--
+		m.lists.Gone(m.now, ev.Peer)
+		m.gossip.PeerDown(m.now, ev.Peer, &m.actions)
+		m.uptime.Left(m.now, ev.Peer)
+		notify(out, "peer.left", ev.Peer, "a member is gone")
+	}
+	if !l.guest {
+		m.dialing.Handle(m.now, ev, out)
+	}
+}
+
+func (m *Machine) linked(ev core.Linked, out *[]core.Effect) {
+	l := m.peers[ev.Peer]
+	if l == nil {
+		return
+	}
+	l.inbound, l.outbound = ev.Inbound, ev.Outbound
+	if m.cfg.Symmetry {
+		m.awaitSymmetry(l)
+	}
+	if !l.guest {
+		m.dialing.Handle(m.now, ev, out)
+	}
+}
+
+// awaitSymmetry starts the time within which a pair must be symmetric and
+// complete, or ends it. A guest is gone sooner anyway.
+func (m *Machine) awaitSymmetry(l *link) {
+	switch {
+	case l.guest, l.inbound && l.outbound && l.member:
+		l.symmetricBy = time.Time{}
+	case l.symmetricBy.IsZero():
+		l.symmetricBy = m.now.Add(m.cfg.SymmetryWithin)
+		m.symmetryAt = core.Earliest(m.symmetryAt, l.symmetricBy)
+	}
+}
+
+// expireLinks ends pairs that did not become symmetric in time.
+func (m *Machine) expireLinks(out *[]core.Effect) {
+	if !due(m.symmetryAt, m.now) {
+		return
+	}
+	m.symmetryAt = time.Time{}
+	for _, id := range sorted(m.peers) {
+		l := m.peers[id]
+		if due(l.symmetricBy, m.now) {
+			l.symmetricBy = time.Time{}
+			m.asymmetric(id, l, out)
+			continue
+		}
+		m.symmetryAt = core.Earliest(m.symmetryAt, l.symmetricBy)
+	}
+}
+
+// asymmetric drops all connections of a peer and keeps it out for a while.
+func (m *Machine) asymmetric(id core.PeerID, l *link, out *[]core.Effect) {
+	text := fmt.Sprintf("the handshake is not complete %v after the first connection", m.cfg.SymmetryWithin)
+	switch {
+	case !l.outbound:
+		text = fmt.Sprintf("we could not connect to the address it claims within %v", m.cfg.SymmetryWithin)
+	case !l.inbound:
+		text = fmt.Sprintf("it did not connect back within %v: is our address reachable for it?", m.cfg.SymmetryWithin)
+	}
+	m.stats.Asymmetric++
+	m.handshake.Refuse(m.now, id, handshake.Asymmetric, text, &m.actions)
+	m.keepOut(id, m.now.Add(m.cfg.CoolDown), text, false, out)
+	*out = append(*out, core.Disconnect{Peer: id, Reason: handshake.Asymmetric.String()})
+}
+
+func (m *Machine) silent(a uptime.Silent, out *[]core.Effect) {
+	text := fmt.Sprintf("nothing came from it for %v", a.For.Round(time.Second))
+	notify(out, "peer.silent", a.Peer, text)
+	*out = append(*out, core.Disconnect{Peer: a.Peer, Reason: "silent"})
+}

@@ -1,0 +1,203 @@
+package discovery
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/weftnet/weft/protocols/claim"
+	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/dialing"
+	"github.com/weftnet/weft/protocols/handshake"
+	"github.com/weftnet/weft/protocols/infect"
+	"github.com/weftnet/weft/protocols/peerlist"
+	"github.com/weftnet/weft/protocols/reputation"
+	"github.com/weftnet/weft/protocols/uptime"
+)
+
+// maxRefusals bounds the failed handshakes that are remembered. Chosen to show an
+// operator everybody that knocked in the last minutes.
+const maxRefusals = 1024
+
+// Refusal says why a handshake failed last.
+type Refusal struct {
+	Peer   core.PeerID
+	Reason string // stable, for programs
+	Text   string // for people; may be a stranger's words
+	ByUs   bool
+	At     time.Time
+}
+
+// refusals remembers the last failures, one of each peer.
+type refusals struct {
+	of    map[core.PeerID]Refusal
+	order []core.PeerID // the oldest first
+}
+
+func newRefusals() refusals { return refusals{of: map[core.PeerID]Refusal{}} }
+
+func (r *refusals) add(f Refusal) {
+	r.forget(f.Peer)
+	if len(r.order) >= maxRefusals {
+		r.forget(r.order[0])
+	}
+	r.of[f.Peer] = f
+	r.order = append(r.order, f.Peer)
+}
+
+func (r *refusals) forget(peer core.PeerID) {
+	if _, ok := r.of[peer]; ok {
+		delete(r.of, peer)
+		r.order = slices.DeleteFunc(r.order, func(p core.PeerID) bool { return p == peer })
+	}
+}
+
+// Peer is one connected peer as the protocols see it.
+type Peer struct {
+	ID                core.PeerID
+	Member            bool // both sides completed the handshake
+	Plain             bool // a plain libp2p peer
+	Guest             bool
+	Validator         bool
+	Inbound, Outbound bool // directions of its connections
+	Version           handshake.Version
+	Score             float64
+
+	uptime.View // of a member
+}
+
+// Peers are the connected peers, by ID.
+func (m *Machine) Peers(now time.Time) []Peer {
+	views := map[core.PeerID]uptime.View{}
+	for _, v := range m.uptime.Members(now) {
+		views[v.Peer] = v
+	}
+	validators := m.admissions.validators()
+	all := make([]Peer, 0, len(m.peers))
+	for _, id := range sorted(m.peers) {
+		l := m.peers[id]
+		_, validator := validators[id]
+		all = append(all, Peer{
+			ID: id, Member: l.member, Plain: l.plain, Guest: l.guest, Validator: validator,
+			Inbound: l.inbound, Outbound: l.outbound, Version: l.version,
+			Score: m.reputation.Score(now, id), View: views[id],
+		})
+	}
+	return all
+}
+
+// Known are all peers that dialing knows, connected or not.
+func (m *Machine) Known(now time.Time) []dialing.PeerState { return m.dialing.Peers(now) }
+
+// Refusals are the handshakes that failed last, the oldest first; one of each peer.
+func (m *Machine) Refusals(time.Time) []Refusal {
+	all := make([]Refusal, 0, len(m.refusals.order))
+	for _, p := range m.refusals.order {
+		all = append(all, m.refusals.of[p])
+	}
+	return all
+}
+
+// ClaimState is a booked claim.
+type ClaimState struct {
+	claim.Claim
+	Own       bool // ours
+	Member    bool // its owner is connected and complete
+	Validator bool
+}
+
+// Claims are our own claim and those in the book, by peer.
+func (m *Machine) Claims(time.Time) []ClaimState {
+	validators := m.admissions.validators()
+	book := m.tracker.Book()
+	all := make([]ClaimState, 0, book.Len()+1)
+	add := func(s claim.Signed, own bool) {
+		l := m.peers[s.Peer]
+		_, validator := validators[s.Peer]
+		all = append(all, ClaimState{Claim: s.Claim(), Own: own, Member: l != nil && l.member, Validator: validator})
+	}
+	if own := m.signer.Current(); own.Bytes() != nil {
+		add(own, true)
+	}
+	for i := range book.Len() {
+		add(book.At(i), false)
+	}
+	slices.SortFunc(all, func(a, b ClaimState) int { return cmp.Compare(a.Peer, b.Peer) })
+	return all
+}
+
+// Validator is one place in the validator set.
+type Validator struct {
+	Peer      core.PeerID // empty: nobody proved Key yet
+	Key       Key         // zero: the set names the peer itself
+	Weight    uint64
+	Connected bool
+	Uptime    uptime.Percent // as we perceive it
+	Known     bool           // Uptime is set
+}
+
+// Validators are the validator set, by peer and key.
+func (m *Machine) Validators(now time.Time) (all []Validator) {
+	add := func(v Validator) {
+		l := m.peers[v.Peer]
+		v.Connected = l != nil && l.member
+		v.Uptime, v.Known = m.uptime.Uptime(now, v.Peer)
+		all = append(all, v)
+	}
+	for _, p := range sorted(m.admissions.peers) {
+		add(Validator{Peer: p, Weight: m.admissions.peers[p]})
+	}
+	for key, weight := range m.admissions.keys {
+		add(Validator{Peer: m.admissions.proven[key], Key: key, Weight: weight})
+	}
+	slices.SortStableFunc(all, func(a, b Validator) int {
+		return cmp.Or(cmp.Compare(a.Peer, b.Peer), slices.Compare(a.Key[:], b.Key[:]))
+	})
+	return all
+}
+
+// Bans are the bans in force.
+func (m *Machine) Bans(now time.Time) []reputation.Ban { return m.reputation.Bans(now) }
+
+// Members is how many peers completed the handshake.
+func (m *Machine) Members() int { return m.members }
+
+// Observed is what the others say of our uptime; false: nobody said anything.
+func (m *Machine) Observed() (uptime.Percent, bool) { return m.uptime.Observed() }
+
+// Addrs are the addresses in our claim.
+func (m *Machine) Addrs() []multiaddr.Multiaddr {
+	if m.signer.Current().Bytes() == nil {
+		return nil
+	}
+	return m.signer.Current().Claim().Addrs
+}
+
+// Stats are counters since the start and, at the end, gauges.
+type Stats struct {
+	Asymmetric   uint64 // pairs that did not become symmetric in time
+	PlainRefused uint64 // plain peers without a place
+	Held         uint64 // messages that waited for the end of a handshake
+	Gossiped     uint64 // claims that came by gossip and were good
+
+	Handshake  handshake.Stats
+	PeerList   peerlist.Stats
+	Claims     claim.Stats
+	Gossip     infect.Stats
+	Uptime     uptime.Stats
+	Dialing    dialing.Stats
+	Reputation reputation.Stats
+
+	Connected, Members, Plain, Validators int
+}
+
+// Stats says how discovery fares.
+func (m *Machine) Stats() Stats {
+	s := m.stats
+	s.Handshake, s.PeerList, s.Claims = m.handshake.Stats(), m.lists.Stats(), m.tracker.Book().Stats()
+	s.Gossip, s.Uptime, s.Dialing, s.Reputation = m.gossip.Stats(), m.uptime.Stats(), m.dialing.Stats(), m.reputation.Stats()
+	s.Connected, s.Members, s.Plain, s.Validators = len(m.peers), m.members, m.plain, len(m.admissions.validators())
+	return s
+}
