@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/weftnet/weft/adapters/regular"
 	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/dialing"
 )
@@ -107,10 +107,10 @@ func (c Config) resolveBootstrap(ctx context.Context, s string) ([]multiaddr.Mul
 // readBootstrapFile returns the lines of a bootstrap file, without blank ones
 // and # comments.
 func readBootstrapFile(file string) ([]string, error) {
-	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() { // a pipe would hold up the node's end
-		return nil, fmt.Errorf("bootstrap file: %s is not a regular file: write the addresses to one", file)
+	f, err := regular.Open(file)
+	if errors.Is(err, regular.ErrNotRegular) {
+		return nil, fmt.Errorf("bootstrap file: %w: write the addresses to one", err)
 	}
-	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("bootstrap file: %w", err)
 	}

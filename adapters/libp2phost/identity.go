@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+
+	"github.com/weftnet/weft/adapters/regular"
 )
 
 // What can be wrong with a key file. Every error says which file and what to do.
@@ -118,14 +120,13 @@ func checkKeyType(key crypto.PrivKey) error {
 }
 
 func readKeyFile(path string) ([]byte, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for its writer
-		return nil, fmt.Errorf("%w: %s is not a regular file: name another, or move it away", ErrKeyUnreadable, path)
-	}
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	f, err := regular.Open(path)
+	switch {
+	case errors.Is(err, regular.ErrNotRegular):
+		return nil, fmt.Errorf("%w: %w: name another, or move it away", ErrKeyUnreadable, err)
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w at %s: make one with `weft key new %s`", ErrKeyMissing, path, path)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, unreadable(path, err)
 	}
 	defer f.Close()

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/weftnet/weft/adapters/admin"
+	"github.com/weftnet/weft/adapters/regular"
 	"github.com/weftnet/weft/cmd/weft/internal/settings"
 	"github.com/weftnet/weft/node"
 )
@@ -187,13 +188,17 @@ func (a *app) bareConfig() (node.Config, error) {
 	return cfg, cfg.Validate()
 }
 
+// maxTokenFile bounds the file of the API token, in bytes; chosen well above any
+// token, which is sent with every call.
+const maxTokenFile = 4096
+
 // token is the API token, from its setting or its file.
 func (a *app) token() (string, error) {
 	file := a.values.Text("api_token_file")
 	if file == "" || a.values.Text("api_token") != "" {
 		return a.values.Text("api_token"), nil
 	}
-	text, err := os.ReadFile(file)
+	text, err := regular.ReadFile(file, maxTokenFile)
 	if err != nil {
 		return "", usagef("the API token cannot be read: %v; check --api-token-file", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"unicode"
@@ -17,6 +16,8 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 	"github.com/spf13/pflag"
+
+	"github.com/weftnet/weft/adapters/regular"
 )
 
 const (
@@ -26,6 +27,10 @@ const (
 
 // FileKey is the setting that names the TOML file; the file cannot hold it.
 const FileKey = "config"
+
+// maxFile bounds the TOML file, in bytes; chosen because all settings with a
+// hundred bootstrappers take 10 KiB.
+const maxFile = 1 << 20
 
 // Default is the origin of a value that no layer sets.
 const Default = "default"
@@ -83,7 +88,7 @@ func fileLayer(path string) (*layer, error) {
 	if path == "" {
 		return l, nil
 	}
-	data, err := os.ReadFile(path)
+	data, err := regular.ReadFile(path, maxFile)
 	if err != nil {
 		return nil, &Error{FileKey, path, fmt.Sprintf("the file cannot be read: %v; check the path and its permissions", errors.Unwrap(err))}
 	}
