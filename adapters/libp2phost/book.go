@@ -13,9 +13,15 @@ import (
 )
 
 const (
-	// connsPerPeer is two because peers that dial each other at the same moment
-	// end up with one connection each way, and closing either would break
-	// streams that are already on it.
+	// A peer has one connection that we dialled and one that it dialled: peers
+	// that dial each other at the same moment end up with both, and closing
+	// either would break streams that are already on it. Of its own it may have a
+	// second one: when two of its dials succeed at once it drops one, and we may
+	// see that one first; and one that broke may look alive to us when it is back.
+	outboundPerPeer = 1
+	inboundPerPeer  = 2
+
+	// connsPerPeer is what lasts.
 	connsPerPeer = 2
 
 	// maxDenials bounds the reasons kept for dials that failed in the gater.
@@ -24,7 +30,7 @@ const (
 
 // place is what one connected peer takes up, whatever its connections.
 type place struct {
-	conns    []network.Conn // at most connsPerPeer
+	conns    []network.Conn // the oldest first; closed ones until they are struck out
 	reserved bool           // not counted towards the limits
 	inbound  bool           // it dialled us first
 	told     bool           // Connected was posted
@@ -82,10 +88,7 @@ func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction) *re
 		return why
 	}
 	if pl := b.places[p]; pl != nil {
-		if len(pl.conns) >= connsPerPeer {
-			return &refusal{ReasonPerPeer, fmt.Sprintf("the peer has %d connections already", len(pl.conns))}
-		}
-		return nil
+		return pl.refuse(dir)
 	}
 	switch {
 	case reserved:
@@ -96,6 +99,28 @@ func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction) *re
 		return &refusal{ReasonFull, fmt.Sprintf("all %d places for peers that dial us are taken: raise the maximum of peers", b.maxInbound)}
 	}
 	return nil
+}
+
+// refuse says why a connected peer may not have a further connection.
+func (pl *place) refuse(dir network.Direction) *refusal {
+	n, most, whose := pl.live(dir), inboundPerPeer, "of its own"
+	if dir == network.DirOutbound {
+		most, whose = outboundPerPeer, "of ours"
+	}
+	if n < most {
+		return nil
+	}
+	return &refusal{ReasonPerPeer, fmt.Sprintf("the peer has %d connections %s already", n, whose)}
+}
+
+// live counts the connections in a direction.
+func (pl *place) live(dir network.Direction) (n int) {
+	for _, c := range pl.conns {
+		if c.Stat().Direction == dir && !c.IsClosed() {
+			n++
+		}
+	}
+	return n
 }
 
 // enter books a connection, or says why not.
@@ -186,6 +211,14 @@ func (b *book) connected(p peer.ID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.places[p] != nil
+}
+
+// dialled says whether there is a connection that we dialled.
+func (b *book) dialled(p peer.ID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	pl := b.places[p]
+	return pl != nil && pl.live(network.DirOutbound) > 0
 }
 
 // place returns the channels on which a peer's admission and end can be awaited.

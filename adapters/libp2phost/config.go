@@ -27,6 +27,7 @@ type Config struct {
 
 	TLSOnly      bool                  // no Noise
 	MaxPeers     int                   // distinct peers connected at a time, without the reserved ones
+	Symmetry     bool                  // dial peers that dialled us, and open streams on our own connections only
 	KeepOutbound int                   // of MaxPeers, the places that only peers whom we dial can take: strangers must not fill a node
 	Reserved     func(peer.ID) bool    // has a place beyond MaxPeers; nil: nobody
 	Post         func(ev core.Event)   // takes Connected, Disconnected, DialFailed and Discovered, in order

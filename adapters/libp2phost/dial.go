@@ -31,11 +31,12 @@ type dialJob struct {
 
 // dialer carries out dials with a fixed number of workers.
 type dialer struct {
-	host    host.Host
-	book    *book
-	timeout time.Duration
-	events  *queue[core.Event]
-	jobs    chan dialJob
+	host     host.Host
+	book     *book
+	symmetry bool // a connection of the peer's is none of ours
+	timeout  time.Duration
+	events   *queue[core.Event]
+	jobs     chan dialJob
 
 	started, failed atomic.Uint64
 }
@@ -61,7 +62,7 @@ func (d *dialer) work(ctx context.Context) {
 }
 
 // dial queues a dial without waiting. Every dial is answered: by Connected, which
-// the notifier posts, or by DialFailed.
+// the notifier posts, by Linked, if it was connected, or by DialFailed.
 func (d *dialer) dial(job dialJob) {
 	select {
 	case d.jobs <- job:
@@ -74,9 +75,17 @@ func (d *dialer) answer(ctx context.Context, job dialJob) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	err := d.connect(ctx, job.peer, job.addrs)
-	if err != nil && !d.book.connected(job.peer) { // it may have dialled us meanwhile
+	if err != nil && !d.done(job.peer) { // it may have dialled us meanwhile
 		d.fail(job.peer, explain(err))
 	}
+}
+
+// done says whether a dial to the peer has nothing left to do.
+func (d *dialer) done(p peer.ID) bool {
+	if d.symmetry {
+		return d.book.dialled(p)
+	}
+	return d.host.Network().Connectedness(p) == network.Connected
 }
 
 func (d *dialer) fail(p peer.ID, reason string) {
@@ -91,7 +100,7 @@ func (d *dialer) connect(ctx context.Context, p peer.ID, addrs []ma.Multiaddr) e
 		return &DialError{Reason: "a dial needs the peer ID that it expects: end the address in /p2p/PEERID"}
 	}
 	addrs, err := withoutPeer(p, addrs)
-	if err != nil || d.host.Network().Connectedness(p) == network.Connected { // then the addresses prove nothing
+	if err != nil || d.done(p) { // then the addresses prove nothing
 		return err
 	}
 	d.host.Peerstore().AddAddrs(p, addrs, peerstore.TempAddrTTL)
@@ -102,7 +111,7 @@ func (d *dialer) connect(ctx context.Context, p peer.ID, addrs []ma.Multiaddr) e
 	if at, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(at))
 	}
-	ctx = network.WithDialPeerTimeout(ctx, limit)
+	ctx = direct(network.WithDialPeerTimeout(ctx, limit), d.symmetry)
 	d.book.denial(p) // of an earlier dial
 	if _, err = d.host.Network().DialPeer(ctx, p); err != nil {
 		return newDialError(p, err, d.book.denial(p), limit.Round(time.Millisecond))

@@ -20,8 +20,6 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
-	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -76,7 +74,7 @@ func (h *Host) start(ctx context.Context) error {
 		return err
 	}
 	h.dialer = &dialer{
-		host: h.base, book: h.book, timeout: h.cfg.DialTimeout,
+		host: h.base, book: h.book, symmetry: h.cfg.Symmetry, timeout: h.cfg.DialTimeout,
 		events: h.notifier.events, jobs: make(chan dialJob, dialQueue),
 	}
 	h.base.Network().Notify(h.notifier)
@@ -110,10 +108,6 @@ func (h *Host) openBase() error {
 		libp2p.UserAgent(h.cfg.UserAgent),
 		libp2p.NoListenAddrs, // listenAll does it, and tells what failed
 		libp2p.AddrsFactory(h.announced),
-		// Without port reuse a second process on our port is told so, and dials
-		// from both sides at once do not collide on one pair of addresses.
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
-		libp2p.Transport(libp2pquic.NewTransport),
 		libp2p.Security(libp2ptls.ID, tlsConstructor(h.refused)),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.ConnectionGater(&gater{h.book, h.refused}),
@@ -124,6 +118,7 @@ func (h *Host) openBase() error {
 		libp2p.DisableRelay(),
 		libp2p.ForceReachabilityPublic(), // AutoNAT v1 stays off: v2 tells each address apart
 	}
+	opts = append(opts, transports(h.cfg.Symmetry)...)
 	opts = append(opts, h.optional()...)
 	if h.base, err = libp2p.New(opts...); err != nil {
 		return errors.Join(fmt.Errorf("starting libp2p: %w", err), limits.Close())
@@ -214,7 +209,9 @@ func (h *Host) Overlay() host.Host { return h.overlay }
 func (h *Host) Admit(p peer.ID) { h.book.admitPeer(p) }
 
 // Dial connects to a peer without waiting. Connected or DialFailed answers. When
-// there is a connection already, no answer follows: Connected told of it.
+// there is a connection already, no answer follows: Connected told of it. With
+// symmetry only a connection that we dialled counts, and Linked answers when the
+// peer had dialled us.
 func (h *Host) Dial(p peer.ID, addrs []ma.Multiaddr) { h.dialer.dial(dialJob{p, addrs}) }
 
 // Connect connects to a peer and waits for it.
