@@ -33,6 +33,8 @@ type place struct {
 	conns    []network.Conn // the oldest first; closed ones until they are struck out
 	reserved bool           // not counted towards the limits
 	inbound  bool           // it dialled us first
+	guest    bool           // all places were taken: never admitted
+	leaves   time.Time      // when a guest must go
 	told     bool           // Connected was posted
 	admitted bool
 	open     chan struct{} // closed on admission
@@ -46,6 +48,8 @@ type book struct {
 	self       peer.ID
 	max        int // places
 	maxInbound int // of them, for peers that dial us
+	maxGuests  int // beyond them
+	guestTime  time.Duration
 	reserved   func(peer.ID) bool
 	blocks     *blocks
 	changes    *queue[change]     // for the overlay
@@ -55,14 +59,19 @@ type book struct {
 	places   map[peer.ID]*place
 	ordinary int // places that count towards max
 	inbound  int // of them, towards maxInbound
+	guests   int
 	denials  map[peer.ID]*refusal
+	wake     chan struct{} // has room for one: keep should look again
 }
 
-func newBook(self peer.ID, maxPeers, maxInbound int, reserved func(peer.ID) bool) *book {
+func newBook(self peer.ID, cfg Config) *book {
 	return &book{
-		self: self, max: maxPeers, maxInbound: maxInbound, reserved: reserved, blocks: newBlocks(),
+		self: self, max: cfg.MaxPeers, maxInbound: cfg.MaxPeers - cfg.KeepOutbound,
+		maxGuests: cfg.Guests, guestTime: cfg.GuestTime,
+		reserved: cfg.Reserved, blocks: newBlocks(),
 		places:  make(map[peer.ID]*place),
 		denials: make(map[peer.ID]*refusal),
+		wake:    make(chan struct{}, 1),
 	}
 }
 
@@ -77,33 +86,36 @@ func (b *book) refuse(p peer.ID, dir network.Direction) *refusal {
 	reserved := b.reserved(p)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.refuseLocked(p, reserved, dir)
+	_, why := b.refuseLocked(p, reserved, dir)
+	return why
 }
 
-func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction) *refusal {
+// refuseLocked also says whether the peer would be a guest.
+func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction) (guest bool, why *refusal) {
 	if p == b.self {
-		return &refusal{ReasonSelf, "it is this node itself"}
+		return false, &refusal{ReasonSelf, "it is this node itself"}
 	}
 	if why := b.blocks.refuse(time.Now(), p); why != nil {
-		return why
+		return false, why
 	}
 	if pl := b.places[p]; pl != nil {
-		return pl.refuse(dir)
+		return pl.guest, pl.refuse(dir)
 	}
-	switch {
-	case reserved:
-		return nil
-	case b.ordinary >= b.max:
-		return &refusal{ReasonFull, fmt.Sprintf("all %d places are taken: raise the maximum of peers or disconnect one", b.max)}
-	case dir == network.DirInbound && b.inbound >= b.maxInbound:
-		return &refusal{ReasonFull, fmt.Sprintf("all %d places for peers that dial us are taken: raise the maximum of peers", b.maxInbound)}
+	if reserved {
+		return false, nil
 	}
-	return nil
+	if why = b.full(dir); why != nil && b.guest(dir) {
+		return true, nil
+	}
+	return false, why
 }
 
 // refuse says why a connected peer may not have a further connection.
 func (pl *place) refuse(dir network.Direction) *refusal {
 	n, most, whose := pl.live(dir), inboundPerPeer, "of its own"
+	if dir == network.DirOutbound && pl.guest {
+		return &refusal{ReasonFull, "the peer is here as a guest, since all places are taken"}
+	}
 	if dir == network.DirOutbound {
 		most, whose = outboundPerPeer, "of ours"
 	}
@@ -129,20 +141,33 @@ func (b *book) enter(c network.Conn) *refusal {
 	reserved := b.reserved(p)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if why := b.refuseLocked(p, reserved, c.Stat().Direction); why != nil {
+	guest, why := b.refuseLocked(p, reserved, c.Stat().Direction)
+	if why != nil {
 		return why
 	}
 	pl := b.places[p]
 	if pl == nil {
 		pl = &place{
-			reserved: reserved, inbound: c.Stat().Direction == network.DirInbound,
+			reserved: reserved, inbound: c.Stat().Direction == network.DirInbound, guest: guest,
 			open: make(chan struct{}), gone: make(chan struct{}),
 		}
 		b.places[p] = pl
 		b.count(pl, 1)
+		if guest {
+			pl.leaves = time.Now().Add(b.guestTime)
+			b.look()
+		}
 	}
 	pl.conns = append(pl.conns, c)
 	return nil
+}
+
+// look makes keep look again.
+func (b *book) look() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
 }
 
 // strike removes a connection that is gone.
@@ -167,7 +192,11 @@ func (b *book) strike(c network.Conn) {
 }
 
 func (b *book) count(pl *place, by int) {
-	if pl.reserved {
+	switch {
+	case pl.reserved:
+		return
+	case pl.guest:
+		b.guests += by
 		return
 	}
 	b.ordinary += by
@@ -177,7 +206,7 @@ func (b *book) count(pl *place, by int) {
 }
 
 // tell runs post once for each time that a peer becomes connected.
-func (b *book) tell(c network.Conn, post func()) bool {
+func (b *book) tell(c network.Conn, post func(guest bool)) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	pl := b.places[c.RemotePeer()]
@@ -185,15 +214,15 @@ func (b *book) tell(c network.Conn, post func()) bool {
 		return false
 	}
 	pl.told = true
-	post()
+	post(pl.guest)
 	return true
 }
 
-// admitPeer opens the gate for a connected peer.
+// admitPeer opens the gate for a connected peer that is not a guest.
 func (b *book) admitPeer(p peer.ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if pl := b.places[p]; pl != nil && !pl.admitted {
+	if pl := b.places[p]; pl != nil && !pl.admitted && !pl.guest {
 		pl.admitted = true
 		close(pl.open)
 		b.changes.push(change{peer: p, admit: true})
@@ -244,8 +273,8 @@ func (b *book) hold(p peer.ID, limit int) (release func(), ok bool) {
 	return func() { b.mu.Lock(); pl.held--; b.mu.Unlock() }, true
 }
 
-// sizes counts peers, admitted peers and waiting streams.
-func (b *book) sizes() (peers, admitted, held int) {
+// sizes counts peers without the guests, admitted ones, guests and waiting streams.
+func (b *book) sizes() (peers, admitted, guests, held int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, pl := range b.places {
@@ -254,7 +283,7 @@ func (b *book) sizes() (peers, admitted, held int) {
 			admitted++
 		}
 	}
-	return len(b.places), admitted, held
+	return len(b.places) - b.guests, admitted, b.guests, held
 }
 
 // deny keeps the reason for a dial's end until explain asks for it.

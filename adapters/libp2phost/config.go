@@ -29,6 +29,8 @@ type Config struct {
 	MaxPeers     int                   // distinct peers connected at a time, without the reserved ones
 	Symmetry     bool                  // dial peers that dialled us, and open streams on our own connections only
 	KeepOutbound int                   // of MaxPeers, the places that only peers whom we dial can take: strangers must not fill a node
+	Guests       int                   // peers that dial us when their places are taken, and stay for GuestTime at most
+	GuestTime    time.Duration         // long enough for a peer list
 	Reserved     func(peer.ID) bool    // has a place beyond MaxPeers; nil: nobody
 	Post         func(ev core.Event)   // takes Connected, Disconnected, DialFailed and Discovered, in order
 	Scope        Scope                 // which addresses count; AutoNAT v2 runs in the public scope only
@@ -57,7 +59,9 @@ type Config struct {
 // DefaultConfig returns the settings of an open network, without a key.
 func DefaultConfig() Config {
 	return Config{
-		MaxPeers:  50, // seed: Basalt
+		MaxPeers:  50,               // seed: Basalt
+		Guests:    16,               // chosen because 120 nodes then join through one of 50 within a minute
+		GuestTime: 10 * time.Second, // seed: Basalt, connection timeout
 		UserAgent: "weft",
 
 		DialTimeout: 10 * time.Second, // seed: Basalt, connection timeout
@@ -82,6 +86,8 @@ func (c Config) Validate() error {
 		{c.Key != nil, "Key is missing: load one with LoadOrCreateKey or make one with NewKey"},
 		{c.MaxPeers >= 1, fmt.Sprintf("MaxPeers is %d: allow at least 1", c.MaxPeers)},
 		{c.KeepOutbound >= 0 && c.KeepOutbound <= c.MaxPeers, fmt.Sprintf("KeepOutbound is %d: use 0 to MaxPeers", c.KeepOutbound)},
+		{c.Guests >= 0, fmt.Sprintf("Guests is %d: use 0 to refuse whoever finds no place", c.Guests)},
+		{c.GuestTime > 0, fmt.Sprintf("GuestTime is %v: use more than zero, such as 10s", c.GuestTime)},
 		{c.DialTimeout > 0, fmt.Sprintf("DialTimeout is %v: use more than zero, such as 10s", c.DialTimeout)},
 		{c.ConnsPerIP >= 1, fmt.Sprintf("ConnsPerIP is %d: allow at least 1", c.ConnsPerIP)},
 		{c.ConnRatePerIP >= 0, fmt.Sprintf("ConnRatePerIP is %v: use 0 for no limit", c.ConnRatePerIP)},

@@ -15,23 +15,25 @@ import (
 
 func TestMaxPeersIsNeverExceededHoweverManyComeAtOnce(t *testing.T) {
 	const places, comers = 3, 12
-	h := newTestHost(t, func(c *Config) { c.MaxPeers = places })
-	var wg sync.WaitGroup
-	for range comers {
-		p := plainHost(t)
-		wg.Go(func() { _ = p.Connect(testContext(t), h.on("tcp")) })
-	}
-	wg.Wait()
-	eventually(t, "the rest is refused", func() bool { return h.Stats().Refused["full"] >= comers-places })
-	if n := h.NumPeers(); n != places {
-		t.Fatalf("%d peers", n)
+	for _, guests := range []int{0, 4} {
+		h := newTestHost(t, func(c *Config) { c.MaxPeers, c.Guests = places, guests })
+		var wg sync.WaitGroup
+		for range comers {
+			p := plainHost(t)
+			wg.Go(func() { _ = p.Connect(testContext(t), h.on("tcp")) })
+		}
+		wg.Wait()
+		eventually(t, "the rest is refused", func() bool { return h.Stats().Refused["full"] >= uint64(comers-places-guests) })
+		if st := h.Stats(); st.Peers != places || st.Guests != guests || h.NumPeers() != places {
+			t.Errorf("%d peers and %d guests, want %d and %d", st.Peers, st.Guests, places, guests)
+		}
 	}
 }
 
 func TestReservedPlacesAreBeyondMaxPeersAndTakeNoneOfThem(t *testing.T) {
 	friend := plainHost(t)
 	h := newTestHost(t, func(c *Config) {
-		c.MaxPeers = 1
+		c.MaxPeers, c.Guests = 1, 0
 		c.Reserved = func(p peer.ID) bool { return p == friend.ID() }
 	})
 	other := newTestHost(t)
@@ -61,7 +63,7 @@ func TestAFullNodeSaysSoWhenAskedToDial(t *testing.T) {
 }
 
 func TestAPeerMayHaveTwoConnectionsAndCountsOnce(t *testing.T) {
-	h := newTestHost(t, func(c *Config) { c.MaxPeers = 1 })
+	h := newTestHost(t, func(c *Config) { c.MaxPeers, c.Guests = 1, 0 })
 	key := testKey(t)
 	for i := range 3 { // hosts of the same identity: each brings a connection of its own
 		twin := plainHost(t, libp2p.Identity(key))
@@ -114,13 +116,18 @@ func (f fakeAddrs) LocalMultiaddr() ma.Multiaddr  { return f.at.Addrs[0] }
 func (f fakeAddrs) RemoteMultiaddr() ma.Multiaddr { return f.at.Addrs[0] }
 
 func TestStrangersCannotFillTheNode(t *testing.T) {
-	h := newTestHost(t, func(c *Config) { c.MaxPeers, c.KeepOutbound = 3, 1 })
-	for range 4 {
-		_ = plainHost(t).Connect(testContext(t), h.on("tcp")) // who is refused learns it late
-	}
-	eventually(t, "two strangers are in, two refused", func() bool { return h.NumPeers() == 2 && h.Stats().Refused["full"] >= 2 })
-	mustConnect(t, h, newTestHost(t).info())
-	if n := h.NumPeers(); n != 3 {
-		t.Fatalf("%d peers after a dial of our own, want 3", n)
+	for _, guests := range []int{0, 1} {
+		h := newTestHost(t, func(c *Config) { c.MaxPeers, c.KeepOutbound, c.Guests = 3, 1, guests })
+		for range 4 {
+			_ = plainHost(t).Connect(testContext(t), h.on("tcp")) // who is refused learns it late
+		}
+		eventually(t, "two strangers are in, the rest is refused or a guest", func() bool {
+			st := h.Stats()
+			return st.Peers == 2 && st.Guests == guests && st.Refused["full"] >= uint64(2-guests)
+		})
+		mustConnect(t, h, newTestHost(t).info())
+		if n := h.NumPeers(); n != 3 {
+			t.Fatalf("%d peers after a dial of our own, want 3", n)
+		}
 	}
 }

@@ -57,7 +57,7 @@ func New(cfg Config) (*Host, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	h := &Host{cfg: cfg, log: cfg.Logger, cancel: cancel, refused: newRefusals(cfg.Logger)}
-	h.book = newBook(self, cfg.MaxPeers, cfg.MaxPeers-cfg.KeepOutbound, cfg.Reserved)
+	h.book = newBook(self, cfg)
 	h.notifier = newNotifier(ctx, h.book)
 	if err := h.start(ctx); err != nil {
 		return nil, errors.Join(err, h.Close())
@@ -79,6 +79,7 @@ func (h *Host) start(ctx context.Context) error {
 	}
 	h.base.Network().Notify(h.notifier)
 	h.tasks.Go(func() { h.notifier.run(h.cfg.Post) })
+	h.tasks.Go(func() { h.book.keep(ctx) })
 	h.tasks.Go(func() { h.overlay.bus.run(ctx) })
 	h.tasks.Go(func() { h.overlay.metering.watch(ctx) })
 	h.dials.Go(func() { h.dialer.run(ctx) })
@@ -205,7 +206,7 @@ func (h *Host) Base() host.Host { return h.base }
 func (h *Host) Overlay() host.Host { return h.overlay }
 
 // Admit makes a connected peer visible to the overlay until its last connection
-// is gone.
+// is gone. A guest is never admitted.
 func (h *Host) Admit(p peer.ID) { h.book.admitPeer(p) }
 
 // Dial connects to a peer without waiting. Connected or DialFailed answers. When
@@ -248,8 +249,8 @@ func (h *Host) Keep(a ma.Multiaddr) bool { return h.cfg.Scope.Keep(h.Addrs())(a)
 // Connected says whether a peer is connected.
 func (h *Host) Connected(p peer.ID) bool { return h.book.connected(p) }
 
-// NumPeers is the number of connected peers.
+// NumPeers is the number of connected peers that are not guests.
 func (h *Host) NumPeers() int {
-	peers, _, _ := h.book.sizes()
+	peers, _, _, _ := h.book.sizes()
 	return peers
 }

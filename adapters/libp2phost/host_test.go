@@ -211,6 +211,8 @@ func TestConfigErrorsNameTheSetting(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"Key":               func(c *Config) { c.Key = nil },
 		"MaxPeers":          func(c *Config) { c.MaxPeers = 0 },
+		"Guests":            func(c *Config) { c.Guests = -1 },
+		"GuestTime":         func(c *Config) { c.GuestTime = 0 },
 		"DialTimeout":       func(c *Config) { c.DialTimeout = 0 },
 		"ConnsPerIP":        func(c *Config) { c.ConnsPerIP = 0 },
 		"ConnRatePerIP":     func(c *Config) { c.ConnRatePerIP = -1 },

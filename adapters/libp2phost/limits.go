@@ -63,7 +63,7 @@ func memoryLimit(configured uint64) (uint64, error) {
 }
 
 // concreteLimits scales libp2p's default limits to the memory, and raises those
-// that MaxPeers would meet.
+// that so many peers would meet.
 func concreteLimits(memory uint64, maxPeers int) rcmgr.ConcreteLimitConfig {
 	scaling := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&scaling)
@@ -135,7 +135,7 @@ func newLimits(cfg Config, refused *refusals) (network.ResourceManager, error) {
 	if cfg.Registerer == nil {
 		opts = append(opts, rcmgr.WithMetricsDisabled())
 	}
-	inner, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(concreteLimits(memory, cfg.MaxPeers)), opts...)
+	inner, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(concreteLimits(memory, cfg.MaxPeers+cfg.Guests)), opts...)
 	if err != nil {
 		return nil, err
 	}

@@ -46,11 +46,12 @@ func (n *notifier) Connected(_ network.Network, c network.Conn) {
 	case <-n.ctx.Done():
 		return
 	}
-	told := n.book.tell(c, func() {
+	told := n.book.tell(c, func(guest bool) {
 		n.events.push(core.Connected{
 			Peer:    c.RemotePeer(),
 			Addr:    c.RemoteMultiaddr(),
 			Inbound: c.Stat().Direction == network.DirInbound,
+			Guest:   guest,
 		})
 	})
 	if !told {

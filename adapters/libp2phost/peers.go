@@ -24,6 +24,7 @@ type PeerInfo struct {
 	Since     time.Time
 	Admitted  bool
 	Reserved  bool
+	Guest     bool   // has no place and stays for a moment only
 	Transport string // "tcp" or "quic-v1"
 	Security  string // "tls" or "noise"
 }
@@ -51,7 +52,7 @@ func (h *Host) describe(pl place) PeerInfo {
 	info := PeerInfo{
 		ID: p, Addr: first.RemoteMultiaddr(), Inbound: first.Stat().Direction == network.DirInbound,
 		Latency: store.LatencyEWMA(p), Since: first.Stat().Opened,
-		Admitted: pl.admitted, Reserved: pl.reserved, Conns: len(pl.conns),
+		Admitted: pl.admitted, Reserved: pl.reserved, Guest: pl.guest, Conns: len(pl.conns),
 	}
 	info.Transport, info.Security = linkNames(first)
 	info.Protocols, _ = store.GetProtocols(p) // fails only for malformed IDs
@@ -91,8 +92,9 @@ func (b *book) list() []place {
 
 // Stats counts what a host has and has refused since its start.
 type Stats struct {
-	Peers    int // connected
+	Peers    int // connected, without the guests
 	Admitted int // of them
+	Guests   int // connected without a place
 	Held     int // inbound streams waiting for admission
 
 	Refused map[string]uint64 // connections, by Reason
@@ -117,7 +119,7 @@ type Stats struct {
 // Stats implements the metrics' view of the host.
 func (h *Host) Stats() Stats {
 	s := Stats{Refused: h.refused.snapshot(), EventsQueued: h.notifier.events.len()}
-	s.Peers, s.Admitted, s.Held = h.book.sizes()
+	s.Peers, s.Admitted, s.Guests, s.Held = h.book.sizes()
 	s.HeldRefused, s.HeldExpired = h.overlay.heldRefused.Load(), h.overlay.heldExpired.Load()
 	m := h.overlay.metering
 	s.OversizeMessages, s.MalformedMessages = m.oversize.Load(), m.malformed.Load()

@@ -1,0 +1,86 @@
+package libp2phost
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"github.com/weftnet/weft/protocols/core"
+)
+
+// fullHost has one place, which is taken.
+func fullHost(t *testing.T, change ...func(*Config)) *testHost {
+	h := newTestHost(t, append(change, func(c *Config) { c.MaxPeers = 1 })...)
+	mustConnect(t, newTestHost(t), h.on("tcp"))
+	eventually(t, "the place is taken", func() bool { return h.NumPeers() == 1 })
+	return h
+}
+
+func TestAGuestIsToldAsOneIsNeverAdmittedAndLeavesInTime(t *testing.T) {
+	h, p := fullHost(t, func(c *Config) { c.GuestTime = 300 * time.Millisecond }), plainHost(t)
+	streams := handed(h, testProtocol)
+	begin := time.Now()
+	openTo(t, p, h.on("tcp"), testProtocol)
+	up := await(t, h.events, func(c core.Connected) bool { return c.Peer == p.ID() })
+	if !up.Guest || !up.Inbound {
+		t.Errorf("told %+v", up)
+	}
+	h.Admit(p.ID())
+	if st := h.Stats(); st.Guests != 1 || st.Admitted != 0 || h.NumPeers() != 1 {
+		t.Errorf("stats %+v", st)
+	}
+	if net := h.Overlay().Network(); net.Connectedness(p.ID()) == network.Connected {
+		t.Error("the overlay sees a guest")
+	}
+	if i := slices.IndexFunc(h.Peers(), func(i PeerInfo) bool { return i.ID == p.ID() }); i < 0 || !h.Peers()[i].Guest {
+		t.Errorf("described as %+v", h.Peers())
+	}
+	await(t, h.events, func(d core.Disconnected) bool { return d.Peer == p.ID() })
+	if stayed := time.Since(begin); stayed < 300*time.Millisecond {
+		t.Errorf("sent away after %v", stayed)
+	}
+	eventually(t, "the peer notices", func() bool { return p.Network().Connectedness(h.ID()) == network.NotConnected })
+	if len(streams) != 0 {
+		t.Error("a guest's stream was handed over")
+	}
+	if st := h.Stats(); st.Guests != 0 || st.Peers != 1 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestAPeerIsAGuestOnlyWhileThePlacesAreTaken(t *testing.T) {
+	h, p := fullHost(t), newTestHost(t)
+	mustConnect(t, p, h.on("tcp"))
+	await(t, h.events, func(c core.Connected) bool { return c.Peer == p.ID() && c.Guest })
+	for _, i := range h.Peers() {
+		if err := h.Disconnect(i.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all have left", func() bool { return len(h.Peers()) == 0 && len(p.Peers()) == 0 })
+	mustConnect(t, p, h.on("tcp"))
+	await(t, h.events, func(c core.Connected) bool { return c.Peer == p.ID() && !c.Guest })
+	h.Admit(p.ID())
+	if st := h.Stats(); st.Peers != 1 || st.Admitted != 1 || st.Guests != 0 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestADialOfOursNeverMakesAGuestNorReachesOne(t *testing.T) {
+	h, p, q := fullHost(t, symmetric), newTestHost(t), newTestHost(t)
+	mustConnect(t, p, h.on("tcp"))
+	await(t, h.events, func(c core.Connected) bool { return c.Peer == p.ID() && c.Guest })
+	for _, to := range []*testHost{p, q} {
+		h.Dial(to.ID(), to.Addrs())
+		failed := await(t, h.events, func(f core.DialFailed) bool { return f.Peer == to.ID() })
+		if !strings.Contains(failed.Reason, "places are taken") {
+			t.Errorf("reason %q", failed.Reason)
+		}
+	}
+	if st := h.Stats(); st.Guests != 1 || st.Peers != 1 {
+		t.Errorf("stats %+v", st)
+	}
+}
