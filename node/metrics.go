@@ -56,6 +56,7 @@ func (n *Node) stats(p *parts) nodeStats {
 var hostFields = []metrics.Field[libp2phost.Stats]{
 	metrics.Gauge("weft_host_peers", "Connected peers.", func(s libp2phost.Stats) int { return s.Peers }),
 	metrics.Gauge("weft_host_admitted_peers", "Connected peers that pubsub and the DHT see.", func(s libp2phost.Stats) int { return s.Admitted }),
+	metrics.Gauge("weft_host_guests", "Peers that found no place and stay for a moment.", func(s libp2phost.Stats) int { return s.Guests }),
 	metrics.Gauge("weft_host_held_streams", "Inbound streams that wait for their peer's admission.", func(s libp2phost.Stats) int { return s.Held }),
 	metrics.Gauge("weft_host_buffered_bytes", "Memory held by incomplete large messages.", func(s libp2phost.Stats) int { return s.BufferedBytes }),
 	metrics.Gauge("weft_host_queued_events", "Connection events that wait for the protocol loop.", func(s libp2phost.Stats) int { return s.EventsQueued }),
