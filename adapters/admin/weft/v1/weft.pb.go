@@ -309,9 +309,28 @@ type StatusResponse struct {
 	// Bytes sent over all connections since the start.
 	SentBytes uint64 `protobuf:"varint,25,opt,name=sent_bytes,json=sentBytes,proto3" json:"sent_bytes,omitempty"`
 	// The number of the newest event; Events with this as after tells what follows.
-	LastEvent     uint64 `protobuf:"varint,26,opt,name=last_event,json=lastEvent,proto3" json:"last_event,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	LastEvent uint64 `protobuf:"varint,26,opt,name=last_event,json=lastEvent,proto3" json:"last_event,omitempty"`
+	// Connected peers that completed weft's handshake.
+	Members uint32 `protobuf:"varint,27,opt,name=members,proto3" json:"members,omitempty"`
+	// Connected plain libp2p peers.
+	PlainPeers uint32 `protobuf:"varint,28,opt,name=plain_peers,json=plainPeers,proto3" json:"plain_peers,omitempty"`
+	// "open" or "members".
+	Admission string `protobuf:"bytes,29,opt,name=admission,proto3" json:"admission,omitempty"`
+	// "bounded" or "mesh".
+	Topology string `protobuf:"bytes,30,opt,name=topology,proto3" json:"topology,omitempty"`
+	// "off" or "required".
+	Symmetry string `protobuf:"bytes,31,opt,name=symmetry,proto3" json:"symmetry,omitempty"`
+	// Places in the validator set.
+	Validators uint32 `protobuf:"varint,32,opt,name=validators,proto3" json:"validators,omitempty"`
+	// Signed claims of others that the node holds.
+	Claims uint32 `protobuf:"varint,33,opt,name=claims,proto3" json:"claims,omitempty"`
+	// When the node's own claim was signed; unset before the first.
+	ClaimSigned *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=claim_signed,json=claimSigned,proto3" json:"claim_signed,omitempty"`
+	// What the others say of this node's uptime, 0 to 100; unset when nobody said
+	// anything.
+	ObservedUptime *float64 `protobuf:"fixed64,35,opt,name=observed_uptime,json=observedUptime,proto3,oneof" json:"observed_uptime,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -522,6 +541,69 @@ func (x *StatusResponse) GetSentBytes() uint64 {
 func (x *StatusResponse) GetLastEvent() uint64 {
 	if x != nil {
 		return x.LastEvent
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetMembers() uint32 {
+	if x != nil {
+		return x.Members
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetPlainPeers() uint32 {
+	if x != nil {
+		return x.PlainPeers
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetAdmission() string {
+	if x != nil {
+		return x.Admission
+	}
+	return ""
+}
+
+func (x *StatusResponse) GetTopology() string {
+	if x != nil {
+		return x.Topology
+	}
+	return ""
+}
+
+func (x *StatusResponse) GetSymmetry() string {
+	if x != nil {
+		return x.Symmetry
+	}
+	return ""
+}
+
+func (x *StatusResponse) GetValidators() uint32 {
+	if x != nil {
+		return x.Validators
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetClaims() uint32 {
+	if x != nil {
+		return x.Claims
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetClaimSigned() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ClaimSigned
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetObservedUptime() float64 {
+	if x != nil && x.ObservedUptime != nil {
+		return *x.ObservedUptime
 	}
 	return 0
 }
@@ -915,8 +997,10 @@ type Peer struct {
 	// not connected.
 	Direction string `protobuf:"bytes,3,opt,name=direction,proto3" json:"direction,omitempty"`
 	// "connected", "dialling", "backoff" (failed, tried again at retry_at),
-	// "known" (not tried), "cooldown" (left alone until retry_at). More states may
-	// be added: treat an unknown one as not connected.
+	// "known" (not tried), "cooldown" (left alone until retry_at), "rejected" (one
+	// side refused the other in the handshake; tried again at retry_at), "banned"
+	// (until retry_at). More states may be added: treat an unknown one as not
+	// connected.
 	State string `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
 	// Why it is in that state, for people; empty when there is nothing to say.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -938,7 +1022,7 @@ type Peer struct {
 	Admitted bool `protobuf:"varint,13,opt,name=admitted,proto3" json:"admitted,omitempty"`
 	// Addresses that it may be dialled at, the best first, without /p2p.
 	Addresses []string `protobuf:"bytes,14,rep,name=addresses,proto3" json:"addresses,omitempty"`
-	// How it became known: "config", "saved", "mdns", "dht", or "inbound" when it
+	// How it became known: "config", "saved", "claim", "mdns", "dht", or "inbound" when it
 	// came by itself.
 	Source string `protobuf:"bytes,15,opt,name=source,proto3" json:"source,omitempty"`
 	// It is one of the bootstrappers: never forgotten, and has a place of its own.
@@ -948,7 +1032,31 @@ type Peer struct {
 	// When it is dialled again; unset when nothing is planned.
 	RetryAt *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=retry_at,json=retryAt,proto3" json:"retry_at,omitempty"`
 	// Connections to it.
-	Connections   uint32 `protobuf:"varint,19,opt,name=connections,proto3" json:"connections,omitempty"`
+	Connections uint32 `protobuf:"varint,19,opt,name=connections,proto3" json:"connections,omitempty"`
+	// What it is to us: "member" (weft's handshake is complete), "joining" (it is
+	// not yet), "plain" (a plain libp2p peer), "guest" (there is no place for it, it
+	// gets a peer list); empty when not connected.
+	Role string `protobuf:"bytes,20,opt,name=role,proto3" json:"role,omitempty"`
+	// It is in the validator set.
+	Validator bool `protobuf:"varint,21,opt,name=validator,proto3" json:"validator,omitempty"`
+	// The version of weft's protocols that it runs, as "0.3.0"; empty for others.
+	ProtocolVersion string `protobuf:"bytes,22,opt,name=protocol_version,json=protocolVersion,proto3" json:"protocol_version,omitempty"`
+	// Connections that it opened, and that we opened.
+	InboundConnections  uint32 `protobuf:"varint,23,opt,name=inbound_connections,json=inboundConnections,proto3" json:"inbound_connections,omitempty"`
+	OutboundConnections uint32 `protobuf:"varint,24,opt,name=outbound_connections,json=outboundConnections,proto3" json:"outbound_connections,omitempty"`
+	// How much of the time since we first met it we saw it up, 0 to 100; unset when
+	// it is no member.
+	Uptime *float64 `protobuf:"fixed64,25,opt,name=uptime,proto3,oneof" json:"uptime,omitempty"`
+	// What it says of our uptime, 0 to 100; unset before its first ping.
+	Says *float64 `protobuf:"fixed64,26,opt,name=says,proto3,oneof" json:"says,omitempty"`
+	// Round trip of the last uptime ping; unset before the first pong.
+	Pong *durationpb.Duration `protobuf:"bytes,27,opt,name=pong,proto3" json:"pong,omitempty"`
+	// Reputation, 0 to 100; 100 for one that has nothing against it.
+	Score float64 `protobuf:"fixed64,28,opt,name=score,proto3" json:"score,omitempty"`
+	// Why the last handshake failed, for programs, as "network"; empty when none did.
+	Rejection string `protobuf:"bytes,29,opt,name=rejection,proto3" json:"rejection,omitempty"`
+	// The last handshake was refused by us, rather than by the peer.
+	RejectedByUs  bool `protobuf:"varint,30,opt,name=rejected_by_us,json=rejectedByUs,proto3" json:"rejected_by_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1114,6 +1222,83 @@ func (x *Peer) GetConnections() uint32 {
 		return x.Connections
 	}
 	return 0
+}
+
+func (x *Peer) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *Peer) GetValidator() bool {
+	if x != nil {
+		return x.Validator
+	}
+	return false
+}
+
+func (x *Peer) GetProtocolVersion() string {
+	if x != nil {
+		return x.ProtocolVersion
+	}
+	return ""
+}
+
+func (x *Peer) GetInboundConnections() uint32 {
+	if x != nil {
+		return x.InboundConnections
+	}
+	return 0
+}
+
+func (x *Peer) GetOutboundConnections() uint32 {
+	if x != nil {
+		return x.OutboundConnections
+	}
+	return 0
+}
+
+func (x *Peer) GetUptime() float64 {
+	if x != nil && x.Uptime != nil {
+		return *x.Uptime
+	}
+	return 0
+}
+
+func (x *Peer) GetSays() float64 {
+	if x != nil && x.Says != nil {
+		return *x.Says
+	}
+	return 0
+}
+
+func (x *Peer) GetPong() *durationpb.Duration {
+	if x != nil {
+		return x.Pong
+	}
+	return nil
+}
+
+func (x *Peer) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Peer) GetRejection() string {
+	if x != nil {
+		return x.Rejection
+	}
+	return ""
+}
+
+func (x *Peer) GetRejectedByUs() bool {
+	if x != nil {
+		return x.RejectedByUs
+	}
+	return false
 }
 
 type ConnectRequest struct {
@@ -1779,6 +1964,809 @@ func (x *PeerAddrs) GetAddresses() []string {
 	return nil
 }
 
+type ClaimsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only the claim of this peer; empty means all.
+	PeerId        string `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClaimsRequest) Reset() {
+	*x = ClaimsRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClaimsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClaimsRequest) ProtoMessage() {}
+
+func (x *ClaimsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClaimsRequest.ProtoReflect.Descriptor instead.
+func (*ClaimsRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ClaimsRequest) GetPeerId() string {
+	if x != nil {
+		return x.PeerId
+	}
+	return ""
+}
+
+type ClaimsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By peer ID.
+	Claims        []*Claim `protobuf:"bytes,1,rep,name=claims,proto3" json:"claims,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClaimsResponse) Reset() {
+	*x = ClaimsResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClaimsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClaimsResponse) ProtoMessage() {}
+
+func (x *ClaimsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClaimsResponse.ProtoReflect.Descriptor instead.
+func (*ClaimsResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ClaimsResponse) GetClaims() []*Claim {
+	if x != nil {
+		return x.Claims
+	}
+	return nil
+}
+
+// Claim is where a node says that it can be reached, signed by it.
+type Claim struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	PeerId  string                 `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	Network string                 `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
+	// When it was signed: the newest claim counts.
+	Signed  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=signed,proto3" json:"signed,omitempty"`
+	Expires *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires,proto3" json:"expires,omitempty"`
+	// Multiaddrs without /p2p.
+	Addresses []string `protobuf:"bytes,5,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// It is this node's own.
+	Own bool `protobuf:"varint,6,opt,name=own,proto3" json:"own,omitempty"`
+	// Its owner's state, as Peer.state.
+	State string `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"`
+	// Its owner is in the validator set.
+	Validator bool `protobuf:"varint,8,opt,name=validator,proto3" json:"validator,omitempty"`
+	// Why its owner is in that state; empty when there is nothing to say.
+	Reason        string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Claim) Reset() {
+	*x = Claim{}
+	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Claim) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Claim) ProtoMessage() {}
+
+func (x *Claim) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Claim.ProtoReflect.Descriptor instead.
+func (*Claim) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Claim) GetPeerId() string {
+	if x != nil {
+		return x.PeerId
+	}
+	return ""
+}
+
+func (x *Claim) GetNetwork() string {
+	if x != nil {
+		return x.Network
+	}
+	return ""
+}
+
+func (x *Claim) GetSigned() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Signed
+	}
+	return nil
+}
+
+func (x *Claim) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+func (x *Claim) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *Claim) GetOwn() bool {
+	if x != nil {
+		return x.Own
+	}
+	return false
+}
+
+func (x *Claim) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Claim) GetValidator() bool {
+	if x != nil {
+		return x.Validator
+	}
+	return false
+}
+
+func (x *Claim) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type ValidatorsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ValidatorsRequest) Reset() {
+	*x = ValidatorsRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ValidatorsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ValidatorsRequest) ProtoMessage() {}
+
+func (x *ValidatorsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ValidatorsRequest.ProtoReflect.Descriptor instead.
+func (*ValidatorsRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{28}
+}
+
+type ValidatorsResponse struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Validators []*Validator           `protobuf:"bytes,1,rep,name=validators,proto3" json:"validators,omitempty"`
+	// The file that holds the set; empty when the API does, or nobody.
+	File string `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
+	// Why the file's newest content is not in effect; empty when it is.
+	FileError     string `protobuf:"bytes,3,opt,name=file_error,json=fileError,proto3" json:"file_error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ValidatorsResponse) Reset() {
+	*x = ValidatorsResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ValidatorsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ValidatorsResponse) ProtoMessage() {}
+
+func (x *ValidatorsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ValidatorsResponse.ProtoReflect.Descriptor instead.
+func (*ValidatorsResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ValidatorsResponse) GetValidators() []*Validator {
+	if x != nil {
+		return x.Validators
+	}
+	return nil
+}
+
+func (x *ValidatorsResponse) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *ValidatorsResponse) GetFileError() string {
+	if x != nil {
+		return x.FileError
+	}
+	return ""
+}
+
+// Validator is one place in the validator set.
+type Validator struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The peer; empty while nobody proved the key.
+	PeerId string `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	// "ed25519:" and 64 hexadecimal digits; empty when the set names the peer.
+	Key string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	// 0 counts as 1.
+	Weight uint64 `protobuf:"varint,3,opt,name=weight,proto3" json:"weight,omitempty"`
+	// It is a connected member.
+	Connected bool `protobuf:"varint,4,opt,name=connected,proto3" json:"connected,omitempty"`
+	// How much of the time we saw it up, 0 to 100; unset while not known.
+	Uptime        *float64 `protobuf:"fixed64,5,opt,name=uptime,proto3,oneof" json:"uptime,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Validator) Reset() {
+	*x = Validator{}
+	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Validator) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Validator) ProtoMessage() {}
+
+func (x *Validator) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Validator.ProtoReflect.Descriptor instead.
+func (*Validator) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Validator) GetPeerId() string {
+	if x != nil {
+		return x.PeerId
+	}
+	return ""
+}
+
+func (x *Validator) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Validator) GetWeight() uint64 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *Validator) GetConnected() bool {
+	if x != nil {
+		return x.Connected
+	}
+	return false
+}
+
+func (x *Validator) GetUptime() float64 {
+	if x != nil && x.Uptime != nil {
+		return *x.Uptime
+	}
+	return 0
+}
+
+type SetValidatorsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each with either peer_id or key; the other fields but weight are ignored.
+	Validators    []*Validator `protobuf:"bytes,1,rep,name=validators,proto3" json:"validators,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetValidatorsRequest) Reset() {
+	*x = SetValidatorsRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetValidatorsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetValidatorsRequest) ProtoMessage() {}
+
+func (x *SetValidatorsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetValidatorsRequest.ProtoReflect.Descriptor instead.
+func (*SetValidatorsRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *SetValidatorsRequest) GetValidators() []*Validator {
+	if x != nil {
+		return x.Validators
+	}
+	return nil
+}
+
+type SetValidatorsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetValidatorsResponse) Reset() {
+	*x = SetValidatorsResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetValidatorsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetValidatorsResponse) ProtoMessage() {}
+
+func (x *SetValidatorsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetValidatorsResponse.ProtoReflect.Descriptor instead.
+func (*SetValidatorsResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{32}
+}
+
+type BansRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BansRequest) Reset() {
+	*x = BansRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BansRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BansRequest) ProtoMessage() {}
+
+func (x *BansRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BansRequest.ProtoReflect.Descriptor instead.
+func (*BansRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{33}
+}
+
+type BansResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those that end first come first.
+	Bans          []*PeerBan `protobuf:"bytes,1,rep,name=bans,proto3" json:"bans,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BansResponse) Reset() {
+	*x = BansResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BansResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BansResponse) ProtoMessage() {}
+
+func (x *BansResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BansResponse.ProtoReflect.Descriptor instead.
+func (*BansResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *BansResponse) GetBans() []*PeerBan {
+	if x != nil {
+		return x.Bans
+	}
+	return nil
+}
+
+type PeerBan struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	PeerId string                 `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	Until  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
+	// Why, for people.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Bans of this peer so far.
+	Times         uint32 `protobuf:"varint,4,opt,name=times,proto3" json:"times,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeerBan) Reset() {
+	*x = PeerBan{}
+	mi := &file_weft_v1_weft_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerBan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerBan) ProtoMessage() {}
+
+func (x *PeerBan) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerBan.ProtoReflect.Descriptor instead.
+func (*PeerBan) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *PeerBan) GetPeerId() string {
+	if x != nil {
+		return x.PeerId
+	}
+	return ""
+}
+
+func (x *PeerBan) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *PeerBan) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PeerBan) GetTimes() uint32 {
+	if x != nil {
+		return x.Times
+	}
+	return 0
+}
+
+type BanRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	PeerId string                 `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	// How long; unset means an hour, doubled with each earlier ban.
+	Duration *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
+	// Why, for the list of bans; empty means "by the owner".
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BanRequest) Reset() {
+	*x = BanRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BanRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BanRequest) ProtoMessage() {}
+
+func (x *BanRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BanRequest.ProtoReflect.Descriptor instead.
+func (*BanRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *BanRequest) GetPeerId() string {
+	if x != nil {
+		return x.PeerId
+	}
+	return ""
+}
+
+func (x *BanRequest) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *BanRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type BanResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ban           *PeerBan               `protobuf:"bytes,1,opt,name=ban,proto3" json:"ban,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BanResponse) Reset() {
+	*x = BanResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BanResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BanResponse) ProtoMessage() {}
+
+func (x *BanResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BanResponse.ProtoReflect.Descriptor instead.
+func (*BanResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *BanResponse) GetBan() *PeerBan {
+	if x != nil {
+		return x.Ban
+	}
+	return nil
+}
+
+type UnbanRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PeerId        string                 `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnbanRequest) Reset() {
+	*x = UnbanRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnbanRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnbanRequest) ProtoMessage() {}
+
+func (x *UnbanRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnbanRequest.ProtoReflect.Descriptor instead.
+func (*UnbanRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *UnbanRequest) GetPeerId() string {
+	if x != nil {
+		return x.PeerId
+	}
+	return ""
+}
+
+type UnbanResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnbanResponse) Reset() {
+	*x = UnbanResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnbanResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnbanResponse) ProtoMessage() {}
+
+func (x *UnbanResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnbanResponse.ProtoReflect.Descriptor instead.
+func (*UnbanResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{39}
+}
+
 type TopicsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only this topic; empty means all.
@@ -1789,7 +2777,7 @@ type TopicsRequest struct {
 
 func (x *TopicsRequest) Reset() {
 	*x = TopicsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	mi := &file_weft_v1_weft_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1801,7 +2789,7 @@ func (x *TopicsRequest) String() string {
 func (*TopicsRequest) ProtoMessage() {}
 
 func (x *TopicsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	mi := &file_weft_v1_weft_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1814,7 +2802,7 @@ func (x *TopicsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopicsRequest.ProtoReflect.Descriptor instead.
 func (*TopicsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{25}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TopicsRequest) GetTopic() string {
@@ -1834,7 +2822,7 @@ type TopicsResponse struct {
 
 func (x *TopicsResponse) Reset() {
 	*x = TopicsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[26]
+	mi := &file_weft_v1_weft_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1846,7 +2834,7 @@ func (x *TopicsResponse) String() string {
 func (*TopicsResponse) ProtoMessage() {}
 
 func (x *TopicsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[26]
+	mi := &file_weft_v1_weft_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1859,7 +2847,7 @@ func (x *TopicsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopicsResponse.ProtoReflect.Descriptor instead.
 func (*TopicsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{26}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *TopicsResponse) GetTopics() []*Topic {
@@ -1897,7 +2885,7 @@ type Topic struct {
 
 func (x *Topic) Reset() {
 	*x = Topic{}
-	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	mi := &file_weft_v1_weft_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1909,7 +2897,7 @@ func (x *Topic) String() string {
 func (*Topic) ProtoMessage() {}
 
 func (x *Topic) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	mi := &file_weft_v1_weft_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1922,7 +2910,7 @@ func (x *Topic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Topic.ProtoReflect.Descriptor instead.
 func (*Topic) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{27}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Topic) GetName() string {
@@ -2004,7 +2992,7 @@ type JoinTopicRequest struct {
 
 func (x *JoinTopicRequest) Reset() {
 	*x = JoinTopicRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	mi := &file_weft_v1_weft_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +3004,7 @@ func (x *JoinTopicRequest) String() string {
 func (*JoinTopicRequest) ProtoMessage() {}
 
 func (x *JoinTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	mi := &file_weft_v1_weft_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2029,7 +3017,7 @@ func (x *JoinTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinTopicRequest.ProtoReflect.Descriptor instead.
 func (*JoinTopicRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{28}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *JoinTopicRequest) GetTopic() string {
@@ -2047,7 +3035,7 @@ type JoinTopicResponse struct {
 
 func (x *JoinTopicResponse) Reset() {
 	*x = JoinTopicResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	mi := &file_weft_v1_weft_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2059,7 +3047,7 @@ func (x *JoinTopicResponse) String() string {
 func (*JoinTopicResponse) ProtoMessage() {}
 
 func (x *JoinTopicResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	mi := &file_weft_v1_weft_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2072,7 +3060,7 @@ func (x *JoinTopicResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinTopicResponse.ProtoReflect.Descriptor instead.
 func (*JoinTopicResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{29}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{44}
 }
 
 type LeaveTopicRequest struct {
@@ -2084,7 +3072,7 @@ type LeaveTopicRequest struct {
 
 func (x *LeaveTopicRequest) Reset() {
 	*x = LeaveTopicRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	mi := &file_weft_v1_weft_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2096,7 +3084,7 @@ func (x *LeaveTopicRequest) String() string {
 func (*LeaveTopicRequest) ProtoMessage() {}
 
 func (x *LeaveTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	mi := &file_weft_v1_weft_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2109,7 +3097,7 @@ func (x *LeaveTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveTopicRequest.ProtoReflect.Descriptor instead.
 func (*LeaveTopicRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{30}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *LeaveTopicRequest) GetTopic() string {
@@ -2127,7 +3115,7 @@ type LeaveTopicResponse struct {
 
 func (x *LeaveTopicResponse) Reset() {
 	*x = LeaveTopicResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	mi := &file_weft_v1_weft_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2139,7 +3127,7 @@ func (x *LeaveTopicResponse) String() string {
 func (*LeaveTopicResponse) ProtoMessage() {}
 
 func (x *LeaveTopicResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	mi := &file_weft_v1_weft_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2152,7 +3140,7 @@ func (x *LeaveTopicResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveTopicResponse.ProtoReflect.Descriptor instead.
 func (*LeaveTopicResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{31}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{46}
 }
 
 type PublishRequest struct {
@@ -2171,7 +3159,7 @@ type PublishRequest struct {
 
 func (x *PublishRequest) Reset() {
 	*x = PublishRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	mi := &file_weft_v1_weft_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2183,7 +3171,7 @@ func (x *PublishRequest) String() string {
 func (*PublishRequest) ProtoMessage() {}
 
 func (x *PublishRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	mi := &file_weft_v1_weft_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2196,7 +3184,7 @@ func (x *PublishRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishRequest.ProtoReflect.Descriptor instead.
 func (*PublishRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{32}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *PublishRequest) GetTopic() string {
@@ -2237,7 +3225,7 @@ type PublishResponse struct {
 
 func (x *PublishResponse) Reset() {
 	*x = PublishResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[33]
+	mi := &file_weft_v1_weft_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2249,7 +3237,7 @@ func (x *PublishResponse) String() string {
 func (*PublishResponse) ProtoMessage() {}
 
 func (x *PublishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[33]
+	mi := &file_weft_v1_weft_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2262,7 +3250,7 @@ func (x *PublishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishResponse.ProtoReflect.Descriptor instead.
 func (*PublishResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{33}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PublishResponse) GetPeers() uint32 {
@@ -2285,7 +3273,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[34]
+	mi := &file_weft_v1_weft_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +3285,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[34]
+	mi := &file_weft_v1_weft_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +3298,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{34}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SubscribeRequest) GetTopic() string {
@@ -2352,7 +3340,7 @@ type SubscribeResponse struct {
 
 func (x *SubscribeResponse) Reset() {
 	*x = SubscribeResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[35]
+	mi := &file_weft_v1_weft_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2364,7 +3352,7 @@ func (x *SubscribeResponse) String() string {
 func (*SubscribeResponse) ProtoMessage() {}
 
 func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[35]
+	mi := &file_weft_v1_weft_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2377,7 +3365,7 @@ func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResponse.ProtoReflect.Descriptor instead.
 func (*SubscribeResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{35}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SubscribeResponse) GetTopic() string {
@@ -2452,7 +3440,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[36]
+	mi := &file_weft_v1_weft_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2464,7 +3452,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[36]
+	mi := &file_weft_v1_weft_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2477,7 +3465,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{36}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *EventsRequest) GetAfter() uint64 {
@@ -2522,7 +3510,7 @@ type EventsResponse struct {
 
 func (x *EventsResponse) Reset() {
 	*x = EventsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[37]
+	mi := &file_weft_v1_weft_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +3522,7 @@ func (x *EventsResponse) String() string {
 func (*EventsResponse) ProtoMessage() {}
 
 func (x *EventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[37]
+	mi := &file_weft_v1_weft_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +3535,7 @@ func (x *EventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsResponse.ProtoReflect.Descriptor instead.
 func (*EventsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{37}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *EventsResponse) GetSeq() uint64 {
@@ -2593,7 +3581,7 @@ type GetLogLevelRequest struct {
 
 func (x *GetLogLevelRequest) Reset() {
 	*x = GetLogLevelRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[38]
+	mi := &file_weft_v1_weft_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2605,7 +3593,7 @@ func (x *GetLogLevelRequest) String() string {
 func (*GetLogLevelRequest) ProtoMessage() {}
 
 func (x *GetLogLevelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[38]
+	mi := &file_weft_v1_weft_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2618,7 +3606,7 @@ func (x *GetLogLevelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLogLevelRequest.ProtoReflect.Descriptor instead.
 func (*GetLogLevelRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{38}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{53}
 }
 
 type GetLogLevelResponse struct {
@@ -2631,7 +3619,7 @@ type GetLogLevelResponse struct {
 
 func (x *GetLogLevelResponse) Reset() {
 	*x = GetLogLevelResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[39]
+	mi := &file_weft_v1_weft_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2643,7 +3631,7 @@ func (x *GetLogLevelResponse) String() string {
 func (*GetLogLevelResponse) ProtoMessage() {}
 
 func (x *GetLogLevelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[39]
+	mi := &file_weft_v1_weft_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2656,7 +3644,7 @@ func (x *GetLogLevelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLogLevelResponse.ProtoReflect.Descriptor instead.
 func (*GetLogLevelResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{39}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *GetLogLevelResponse) GetLevel() string {
@@ -2676,7 +3664,7 @@ type SetLogLevelRequest struct {
 
 func (x *SetLogLevelRequest) Reset() {
 	*x = SetLogLevelRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[40]
+	mi := &file_weft_v1_weft_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2688,7 +3676,7 @@ func (x *SetLogLevelRequest) String() string {
 func (*SetLogLevelRequest) ProtoMessage() {}
 
 func (x *SetLogLevelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[40]
+	mi := &file_weft_v1_weft_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2701,7 +3689,7 @@ func (x *SetLogLevelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLogLevelRequest.ProtoReflect.Descriptor instead.
 func (*SetLogLevelRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{40}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SetLogLevelRequest) GetLevel() string {
@@ -2723,7 +3711,7 @@ type SetLogLevelResponse struct {
 
 func (x *SetLogLevelResponse) Reset() {
 	*x = SetLogLevelResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[41]
+	mi := &file_weft_v1_weft_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2735,7 +3723,7 @@ func (x *SetLogLevelResponse) String() string {
 func (*SetLogLevelResponse) ProtoMessage() {}
 
 func (x *SetLogLevelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[41]
+	mi := &file_weft_v1_weft_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2748,7 +3736,7 @@ func (x *SetLogLevelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLogLevelResponse.ProtoReflect.Descriptor instead.
 func (*SetLogLevelResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{41}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SetLogLevelResponse) GetPrevious() string {
@@ -2773,7 +3761,7 @@ type ConfigShowRequest struct {
 
 func (x *ConfigShowRequest) Reset() {
 	*x = ConfigShowRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[42]
+	mi := &file_weft_v1_weft_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2785,7 +3773,7 @@ func (x *ConfigShowRequest) String() string {
 func (*ConfigShowRequest) ProtoMessage() {}
 
 func (x *ConfigShowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[42]
+	mi := &file_weft_v1_weft_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2798,7 +3786,7 @@ func (x *ConfigShowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigShowRequest.ProtoReflect.Descriptor instead.
 func (*ConfigShowRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{42}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{57}
 }
 
 type ConfigShowResponse struct {
@@ -2811,7 +3799,7 @@ type ConfigShowResponse struct {
 
 func (x *ConfigShowResponse) Reset() {
 	*x = ConfigShowResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[43]
+	mi := &file_weft_v1_weft_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2823,7 +3811,7 @@ func (x *ConfigShowResponse) String() string {
 func (*ConfigShowResponse) ProtoMessage() {}
 
 func (x *ConfigShowResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[43]
+	mi := &file_weft_v1_weft_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2836,7 +3824,7 @@ func (x *ConfigShowResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigShowResponse.ProtoReflect.Descriptor instead.
 func (*ConfigShowResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{43}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ConfigShowResponse) GetSettings() []*Setting {
@@ -2862,7 +3850,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_weft_v1_weft_proto_msgTypes[44]
+	mi := &file_weft_v1_weft_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2874,7 +3862,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[44]
+	mi := &file_weft_v1_weft_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2887,7 +3875,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{44}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Setting) GetKey() string {
@@ -2929,7 +3917,7 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12\x18\n" +
 	"\anetwork\x18\x06 \x01(\tR\anetwork\x12\x1c\n" +
 	"\tprotocols\x18\a \x03(\tR\tprotocols\"\x0f\n" +
-	"\rStatusRequest\"\xa0\x06\n" +
+	"\rStatusRequest\"\xea\b\n" +
 	"\x0eStatusResponse\x12\x17\n" +
 	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x18\n" +
 	"\anetwork\x18\x02 \x01(\tR\anetwork\x12\x14\n" +
@@ -2960,7 +3948,20 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\n" +
 	"sent_bytes\x18\x19 \x01(\x04R\tsentBytes\x12\x1d\n" +
 	"\n" +
-	"last_event\x18\x1a \x01(\x04R\tlastEvent\"\x0f\n" +
+	"last_event\x18\x1a \x01(\x04R\tlastEvent\x12\x18\n" +
+	"\amembers\x18\x1b \x01(\rR\amembers\x12\x1f\n" +
+	"\vplain_peers\x18\x1c \x01(\rR\n" +
+	"plainPeers\x12\x1c\n" +
+	"\tadmission\x18\x1d \x01(\tR\tadmission\x12\x1a\n" +
+	"\btopology\x18\x1e \x01(\tR\btopology\x12\x1a\n" +
+	"\bsymmetry\x18\x1f \x01(\tR\bsymmetry\x12\x1e\n" +
+	"\n" +
+	"validators\x18  \x01(\rR\n" +
+	"validators\x12\x16\n" +
+	"\x06claims\x18! \x01(\rR\x06claims\x12=\n" +
+	"\fclaim_signed\x18\" \x01(\v2\x1a.google.protobuf.TimestampR\vclaimSigned\x12,\n" +
+	"\x0fobserved_uptime\x18# \x01(\x01H\x00R\x0eobservedUptime\x88\x01\x01B\x12\n" +
+	"\x10_observed_uptime\"\x0f\n" +
 	"\rHealthRequest\"H\n" +
 	"\x0eHealthResponse\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12&\n" +
@@ -2981,7 +3982,7 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\apeer_id\x18\x02 \x01(\tR\x06peerId\x12\x16\n" +
 	"\x06states\x18\x03 \x03(\tR\x06states\"4\n" +
 	"\rPeersResponse\x12#\n" +
-	"\x05peers\x18\x01 \x03(\v2\r.weft.v1.PeerR\x05peers\"\xdf\x04\n" +
+	"\x05peers\x18\x01 \x03(\v2\r.weft.v1.PeerR\x05peers\"\xf3\a\n" +
 	"\x04Peer\x12\x17\n" +
 	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x1c\n" +
@@ -3002,7 +4003,20 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\fbootstrapper\x18\x10 \x01(\bR\fbootstrapper\x12\x1a\n" +
 	"\bfailures\x18\x11 \x01(\rR\bfailures\x125\n" +
 	"\bretry_at\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\aretryAt\x12 \n" +
-	"\vconnections\x18\x13 \x01(\rR\vconnections\"_\n" +
+	"\vconnections\x18\x13 \x01(\rR\vconnections\x12\x12\n" +
+	"\x04role\x18\x14 \x01(\tR\x04role\x12\x1c\n" +
+	"\tvalidator\x18\x15 \x01(\bR\tvalidator\x12)\n" +
+	"\x10protocol_version\x18\x16 \x01(\tR\x0fprotocolVersion\x12/\n" +
+	"\x13inbound_connections\x18\x17 \x01(\rR\x12inboundConnections\x121\n" +
+	"\x14outbound_connections\x18\x18 \x01(\rR\x13outboundConnections\x12\x1b\n" +
+	"\x06uptime\x18\x19 \x01(\x01H\x00R\x06uptime\x88\x01\x01\x12\x17\n" +
+	"\x04says\x18\x1a \x01(\x01H\x01R\x04says\x88\x01\x01\x12-\n" +
+	"\x04pong\x18\x1b \x01(\v2\x19.google.protobuf.DurationR\x04pong\x12\x14\n" +
+	"\x05score\x18\x1c \x01(\x01R\x05score\x12\x1c\n" +
+	"\trejection\x18\x1d \x01(\tR\trejection\x12$\n" +
+	"\x0erejected_by_us\x18\x1e \x01(\bR\frejectedByUsB\t\n" +
+	"\a_uptimeB\a\n" +
+	"\x05_says\"_\n" +
 	"\x0eConnectRequest\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x123\n" +
 	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"N\n" +
@@ -3040,7 +4054,59 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x04took\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04took\"B\n" +
 	"\tPeerAddrs\x12\x17\n" +
 	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x1c\n" +
-	"\taddresses\x18\x02 \x03(\tR\taddresses\"%\n" +
+	"\taddresses\x18\x02 \x03(\tR\taddresses\"(\n" +
+	"\rClaimsRequest\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\"8\n" +
+	"\x0eClaimsResponse\x12&\n" +
+	"\x06claims\x18\x01 \x03(\v2\x0e.weft.v1.ClaimR\x06claims\"\xa0\x02\n" +
+	"\x05Claim\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x18\n" +
+	"\anetwork\x18\x02 \x01(\tR\anetwork\x122\n" +
+	"\x06signed\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06signed\x124\n" +
+	"\aexpires\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\x1c\n" +
+	"\taddresses\x18\x05 \x03(\tR\taddresses\x12\x10\n" +
+	"\x03own\x18\x06 \x01(\bR\x03own\x12\x14\n" +
+	"\x05state\x18\a \x01(\tR\x05state\x12\x1c\n" +
+	"\tvalidator\x18\b \x01(\bR\tvalidator\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\"\x13\n" +
+	"\x11ValidatorsRequest\"{\n" +
+	"\x12ValidatorsResponse\x122\n" +
+	"\n" +
+	"validators\x18\x01 \x03(\v2\x12.weft.v1.ValidatorR\n" +
+	"validators\x12\x12\n" +
+	"\x04file\x18\x02 \x01(\tR\x04file\x12\x1d\n" +
+	"\n" +
+	"file_error\x18\x03 \x01(\tR\tfileError\"\x94\x01\n" +
+	"\tValidator\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x16\n" +
+	"\x06weight\x18\x03 \x01(\x04R\x06weight\x12\x1c\n" +
+	"\tconnected\x18\x04 \x01(\bR\tconnected\x12\x1b\n" +
+	"\x06uptime\x18\x05 \x01(\x01H\x00R\x06uptime\x88\x01\x01B\t\n" +
+	"\a_uptime\"J\n" +
+	"\x14SetValidatorsRequest\x122\n" +
+	"\n" +
+	"validators\x18\x01 \x03(\v2\x12.weft.v1.ValidatorR\n" +
+	"validators\"\x17\n" +
+	"\x15SetValidatorsResponse\"\r\n" +
+	"\vBansRequest\"4\n" +
+	"\fBansResponse\x12$\n" +
+	"\x04bans\x18\x01 \x03(\v2\x10.weft.v1.PeerBanR\x04bans\"\x82\x01\n" +
+	"\aPeerBan\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x120\n" +
+	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05times\x18\x04 \x01(\rR\x05times\"t\n" +
+	"\n" +
+	"BanRequest\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x125\n" +
+	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"1\n" +
+	"\vBanResponse\x12\"\n" +
+	"\x03ban\x18\x01 \x01(\v2\x10.weft.v1.PeerBanR\x03ban\"'\n" +
+	"\fUnbanRequest\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\"\x0f\n" +
+	"\rUnbanResponse\"%\n" +
 	"\rTopicsRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\"8\n" +
 	"\x0eTopicsResponse\x12&\n" +
@@ -3111,7 +4177,7 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\aSetting\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06source\x18\x03 \x01(\tR\x06source2\xd2\t\n" +
+	"\x06source\x18\x03 \x01(\tR\x06source2\xc3\f\n" +
 	"\vNodeService\x12-\n" +
 	"\x02Id\x12\x12.weft.v1.IdRequest\x1a\x13.weft.v1.IdResponse\x129\n" +
 	"\x06Status\x12\x16.weft.v1.StatusRequest\x1a\x17.weft.v1.StatusResponse\x129\n" +
@@ -3124,6 +4190,13 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x04Ping\x12\x14.weft.v1.PingRequest\x1a\x15.weft.v1.PingResponse\x12?\n" +
 	"\bFindPeer\x12\x18.weft.v1.FindPeerRequest\x1a\x19.weft.v1.FindPeerResponse\x12K\n" +
 	"\fClosestPeers\x12\x1c.weft.v1.ClosestPeersRequest\x1a\x1d.weft.v1.ClosestPeersResponse\x129\n" +
+	"\x06Claims\x12\x16.weft.v1.ClaimsRequest\x1a\x17.weft.v1.ClaimsResponse\x12E\n" +
+	"\n" +
+	"Validators\x12\x1a.weft.v1.ValidatorsRequest\x1a\x1b.weft.v1.ValidatorsResponse\x12N\n" +
+	"\rSetValidators\x12\x1d.weft.v1.SetValidatorsRequest\x1a\x1e.weft.v1.SetValidatorsResponse\x123\n" +
+	"\x04Bans\x12\x14.weft.v1.BansRequest\x1a\x15.weft.v1.BansResponse\x120\n" +
+	"\x03Ban\x12\x13.weft.v1.BanRequest\x1a\x14.weft.v1.BanResponse\x126\n" +
+	"\x05Unban\x12\x15.weft.v1.UnbanRequest\x1a\x16.weft.v1.UnbanResponse\x129\n" +
 	"\x06Topics\x12\x16.weft.v1.TopicsRequest\x1a\x17.weft.v1.TopicsResponse\x12B\n" +
 	"\tJoinTopic\x12\x19.weft.v1.JoinTopicRequest\x1a\x1a.weft.v1.JoinTopicResponse\x12E\n" +
 	"\n" +
@@ -3148,7 +4221,7 @@ func file_weft_v1_weft_proto_rawDescGZIP() []byte {
 	return file_weft_v1_weft_proto_rawDescData
 }
 
-var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_weft_v1_weft_proto_goTypes = []any{
 	(*Explanation)(nil),           // 0: weft.v1.Explanation
 	(*IdRequest)(nil),             // 1: weft.v1.IdRequest
@@ -3175,100 +4248,138 @@ var file_weft_v1_weft_proto_goTypes = []any{
 	(*ClosestPeersRequest)(nil),   // 22: weft.v1.ClosestPeersRequest
 	(*ClosestPeersResponse)(nil),  // 23: weft.v1.ClosestPeersResponse
 	(*PeerAddrs)(nil),             // 24: weft.v1.PeerAddrs
-	(*TopicsRequest)(nil),         // 25: weft.v1.TopicsRequest
-	(*TopicsResponse)(nil),        // 26: weft.v1.TopicsResponse
-	(*Topic)(nil),                 // 27: weft.v1.Topic
-	(*JoinTopicRequest)(nil),      // 28: weft.v1.JoinTopicRequest
-	(*JoinTopicResponse)(nil),     // 29: weft.v1.JoinTopicResponse
-	(*LeaveTopicRequest)(nil),     // 30: weft.v1.LeaveTopicRequest
-	(*LeaveTopicResponse)(nil),    // 31: weft.v1.LeaveTopicResponse
-	(*PublishRequest)(nil),        // 32: weft.v1.PublishRequest
-	(*PublishResponse)(nil),       // 33: weft.v1.PublishResponse
-	(*SubscribeRequest)(nil),      // 34: weft.v1.SubscribeRequest
-	(*SubscribeResponse)(nil),     // 35: weft.v1.SubscribeResponse
-	(*EventsRequest)(nil),         // 36: weft.v1.EventsRequest
-	(*EventsResponse)(nil),        // 37: weft.v1.EventsResponse
-	(*GetLogLevelRequest)(nil),    // 38: weft.v1.GetLogLevelRequest
-	(*GetLogLevelResponse)(nil),   // 39: weft.v1.GetLogLevelResponse
-	(*SetLogLevelRequest)(nil),    // 40: weft.v1.SetLogLevelRequest
-	(*SetLogLevelResponse)(nil),   // 41: weft.v1.SetLogLevelResponse
-	(*ConfigShowRequest)(nil),     // 42: weft.v1.ConfigShowRequest
-	(*ConfigShowResponse)(nil),    // 43: weft.v1.ConfigShowResponse
-	(*Setting)(nil),               // 44: weft.v1.Setting
-	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 46: google.protobuf.Duration
+	(*ClaimsRequest)(nil),         // 25: weft.v1.ClaimsRequest
+	(*ClaimsResponse)(nil),        // 26: weft.v1.ClaimsResponse
+	(*Claim)(nil),                 // 27: weft.v1.Claim
+	(*ValidatorsRequest)(nil),     // 28: weft.v1.ValidatorsRequest
+	(*ValidatorsResponse)(nil),    // 29: weft.v1.ValidatorsResponse
+	(*Validator)(nil),             // 30: weft.v1.Validator
+	(*SetValidatorsRequest)(nil),  // 31: weft.v1.SetValidatorsRequest
+	(*SetValidatorsResponse)(nil), // 32: weft.v1.SetValidatorsResponse
+	(*BansRequest)(nil),           // 33: weft.v1.BansRequest
+	(*BansResponse)(nil),          // 34: weft.v1.BansResponse
+	(*PeerBan)(nil),               // 35: weft.v1.PeerBan
+	(*BanRequest)(nil),            // 36: weft.v1.BanRequest
+	(*BanResponse)(nil),           // 37: weft.v1.BanResponse
+	(*UnbanRequest)(nil),          // 38: weft.v1.UnbanRequest
+	(*UnbanResponse)(nil),         // 39: weft.v1.UnbanResponse
+	(*TopicsRequest)(nil),         // 40: weft.v1.TopicsRequest
+	(*TopicsResponse)(nil),        // 41: weft.v1.TopicsResponse
+	(*Topic)(nil),                 // 42: weft.v1.Topic
+	(*JoinTopicRequest)(nil),      // 43: weft.v1.JoinTopicRequest
+	(*JoinTopicResponse)(nil),     // 44: weft.v1.JoinTopicResponse
+	(*LeaveTopicRequest)(nil),     // 45: weft.v1.LeaveTopicRequest
+	(*LeaveTopicResponse)(nil),    // 46: weft.v1.LeaveTopicResponse
+	(*PublishRequest)(nil),        // 47: weft.v1.PublishRequest
+	(*PublishResponse)(nil),       // 48: weft.v1.PublishResponse
+	(*SubscribeRequest)(nil),      // 49: weft.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),     // 50: weft.v1.SubscribeResponse
+	(*EventsRequest)(nil),         // 51: weft.v1.EventsRequest
+	(*EventsResponse)(nil),        // 52: weft.v1.EventsResponse
+	(*GetLogLevelRequest)(nil),    // 53: weft.v1.GetLogLevelRequest
+	(*GetLogLevelResponse)(nil),   // 54: weft.v1.GetLogLevelResponse
+	(*SetLogLevelRequest)(nil),    // 55: weft.v1.SetLogLevelRequest
+	(*SetLogLevelResponse)(nil),   // 56: weft.v1.SetLogLevelResponse
+	(*ConfigShowRequest)(nil),     // 57: weft.v1.ConfigShowRequest
+	(*ConfigShowResponse)(nil),    // 58: weft.v1.ConfigShowResponse
+	(*Setting)(nil),               // 59: weft.v1.Setting
+	(*timestamppb.Timestamp)(nil), // 60: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 61: google.protobuf.Duration
 }
 var file_weft_v1_weft_proto_depIdxs = []int32{
-	45, // 0: weft.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
-	46, // 1: weft.v1.StatusResponse.uptime:type_name -> google.protobuf.Duration
-	7,  // 2: weft.v1.HealthResponse.checks:type_name -> weft.v1.Check
-	12, // 3: weft.v1.PeersResponse.peers:type_name -> weft.v1.Peer
-	46, // 4: weft.v1.Peer.latency:type_name -> google.protobuf.Duration
-	45, // 5: weft.v1.Peer.since:type_name -> google.protobuf.Timestamp
-	45, // 6: weft.v1.Peer.retry_at:type_name -> google.protobuf.Timestamp
-	46, // 7: weft.v1.ConnectRequest.timeout:type_name -> google.protobuf.Duration
-	12, // 8: weft.v1.ConnectResponse.peer:type_name -> weft.v1.Peer
-	46, // 9: weft.v1.PingRequest.interval:type_name -> google.protobuf.Duration
-	46, // 10: weft.v1.PingRequest.timeout:type_name -> google.protobuf.Duration
-	19, // 11: weft.v1.PingResponse.pongs:type_name -> weft.v1.Pong
-	46, // 12: weft.v1.PingResponse.min:type_name -> google.protobuf.Duration
-	46, // 13: weft.v1.PingResponse.mean:type_name -> google.protobuf.Duration
-	46, // 14: weft.v1.PingResponse.max:type_name -> google.protobuf.Duration
-	46, // 15: weft.v1.Pong.rtt:type_name -> google.protobuf.Duration
-	46, // 16: weft.v1.FindPeerRequest.timeout:type_name -> google.protobuf.Duration
-	24, // 17: weft.v1.FindPeerResponse.peer:type_name -> weft.v1.PeerAddrs
-	46, // 18: weft.v1.FindPeerResponse.took:type_name -> google.protobuf.Duration
-	46, // 19: weft.v1.ClosestPeersRequest.timeout:type_name -> google.protobuf.Duration
-	24, // 20: weft.v1.ClosestPeersResponse.peers:type_name -> weft.v1.PeerAddrs
-	46, // 21: weft.v1.ClosestPeersResponse.took:type_name -> google.protobuf.Duration
-	27, // 22: weft.v1.TopicsResponse.topics:type_name -> weft.v1.Topic
-	46, // 23: weft.v1.PublishRequest.timeout:type_name -> google.protobuf.Duration
-	45, // 24: weft.v1.SubscribeResponse.time:type_name -> google.protobuf.Timestamp
-	45, // 25: weft.v1.EventsResponse.time:type_name -> google.protobuf.Timestamp
-	44, // 26: weft.v1.ConfigShowResponse.settings:type_name -> weft.v1.Setting
-	1,  // 27: weft.v1.NodeService.Id:input_type -> weft.v1.IdRequest
-	3,  // 28: weft.v1.NodeService.Status:input_type -> weft.v1.StatusRequest
-	5,  // 29: weft.v1.NodeService.Health:input_type -> weft.v1.HealthRequest
-	8,  // 30: weft.v1.NodeService.Version:input_type -> weft.v1.VersionRequest
-	10, // 31: weft.v1.NodeService.Peers:input_type -> weft.v1.PeersRequest
-	13, // 32: weft.v1.NodeService.Connect:input_type -> weft.v1.ConnectRequest
-	15, // 33: weft.v1.NodeService.Disconnect:input_type -> weft.v1.DisconnectRequest
-	17, // 34: weft.v1.NodeService.Ping:input_type -> weft.v1.PingRequest
-	20, // 35: weft.v1.NodeService.FindPeer:input_type -> weft.v1.FindPeerRequest
-	22, // 36: weft.v1.NodeService.ClosestPeers:input_type -> weft.v1.ClosestPeersRequest
-	25, // 37: weft.v1.NodeService.Topics:input_type -> weft.v1.TopicsRequest
-	28, // 38: weft.v1.NodeService.JoinTopic:input_type -> weft.v1.JoinTopicRequest
-	30, // 39: weft.v1.NodeService.LeaveTopic:input_type -> weft.v1.LeaveTopicRequest
-	32, // 40: weft.v1.NodeService.Publish:input_type -> weft.v1.PublishRequest
-	34, // 41: weft.v1.NodeService.Subscribe:input_type -> weft.v1.SubscribeRequest
-	36, // 42: weft.v1.NodeService.Events:input_type -> weft.v1.EventsRequest
-	38, // 43: weft.v1.NodeService.GetLogLevel:input_type -> weft.v1.GetLogLevelRequest
-	40, // 44: weft.v1.NodeService.SetLogLevel:input_type -> weft.v1.SetLogLevelRequest
-	42, // 45: weft.v1.NodeService.ConfigShow:input_type -> weft.v1.ConfigShowRequest
-	2,  // 46: weft.v1.NodeService.Id:output_type -> weft.v1.IdResponse
-	4,  // 47: weft.v1.NodeService.Status:output_type -> weft.v1.StatusResponse
-	6,  // 48: weft.v1.NodeService.Health:output_type -> weft.v1.HealthResponse
-	9,  // 49: weft.v1.NodeService.Version:output_type -> weft.v1.VersionResponse
-	11, // 50: weft.v1.NodeService.Peers:output_type -> weft.v1.PeersResponse
-	14, // 51: weft.v1.NodeService.Connect:output_type -> weft.v1.ConnectResponse
-	16, // 52: weft.v1.NodeService.Disconnect:output_type -> weft.v1.DisconnectResponse
-	18, // 53: weft.v1.NodeService.Ping:output_type -> weft.v1.PingResponse
-	21, // 54: weft.v1.NodeService.FindPeer:output_type -> weft.v1.FindPeerResponse
-	23, // 55: weft.v1.NodeService.ClosestPeers:output_type -> weft.v1.ClosestPeersResponse
-	26, // 56: weft.v1.NodeService.Topics:output_type -> weft.v1.TopicsResponse
-	29, // 57: weft.v1.NodeService.JoinTopic:output_type -> weft.v1.JoinTopicResponse
-	31, // 58: weft.v1.NodeService.LeaveTopic:output_type -> weft.v1.LeaveTopicResponse
-	33, // 59: weft.v1.NodeService.Publish:output_type -> weft.v1.PublishResponse
-	35, // 60: weft.v1.NodeService.Subscribe:output_type -> weft.v1.SubscribeResponse
-	37, // 61: weft.v1.NodeService.Events:output_type -> weft.v1.EventsResponse
-	39, // 62: weft.v1.NodeService.GetLogLevel:output_type -> weft.v1.GetLogLevelResponse
-	41, // 63: weft.v1.NodeService.SetLogLevel:output_type -> weft.v1.SetLogLevelResponse
-	43, // 64: weft.v1.NodeService.ConfigShow:output_type -> weft.v1.ConfigShowResponse
-	46, // [46:65] is the sub-list for method output_type
-	27, // [27:46] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	60, // 0: weft.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
+	61, // 1: weft.v1.StatusResponse.uptime:type_name -> google.protobuf.Duration
+	60, // 2: weft.v1.StatusResponse.claim_signed:type_name -> google.protobuf.Timestamp
+	7,  // 3: weft.v1.HealthResponse.checks:type_name -> weft.v1.Check
+	12, // 4: weft.v1.PeersResponse.peers:type_name -> weft.v1.Peer
+	61, // 5: weft.v1.Peer.latency:type_name -> google.protobuf.Duration
+	60, // 6: weft.v1.Peer.since:type_name -> google.protobuf.Timestamp
+	60, // 7: weft.v1.Peer.retry_at:type_name -> google.protobuf.Timestamp
+	61, // 8: weft.v1.Peer.pong:type_name -> google.protobuf.Duration
+	61, // 9: weft.v1.ConnectRequest.timeout:type_name -> google.protobuf.Duration
+	12, // 10: weft.v1.ConnectResponse.peer:type_name -> weft.v1.Peer
+	61, // 11: weft.v1.PingRequest.interval:type_name -> google.protobuf.Duration
+	61, // 12: weft.v1.PingRequest.timeout:type_name -> google.protobuf.Duration
+	19, // 13: weft.v1.PingResponse.pongs:type_name -> weft.v1.Pong
+	61, // 14: weft.v1.PingResponse.min:type_name -> google.protobuf.Duration
+	61, // 15: weft.v1.PingResponse.mean:type_name -> google.protobuf.Duration
+	61, // 16: weft.v1.PingResponse.max:type_name -> google.protobuf.Duration
+	61, // 17: weft.v1.Pong.rtt:type_name -> google.protobuf.Duration
+	61, // 18: weft.v1.FindPeerRequest.timeout:type_name -> google.protobuf.Duration
+	24, // 19: weft.v1.FindPeerResponse.peer:type_name -> weft.v1.PeerAddrs
+	61, // 20: weft.v1.FindPeerResponse.took:type_name -> google.protobuf.Duration
+	61, // 21: weft.v1.ClosestPeersRequest.timeout:type_name -> google.protobuf.Duration
+	24, // 22: weft.v1.ClosestPeersResponse.peers:type_name -> weft.v1.PeerAddrs
+	61, // 23: weft.v1.ClosestPeersResponse.took:type_name -> google.protobuf.Duration
+	27, // 24: weft.v1.ClaimsResponse.claims:type_name -> weft.v1.Claim
+	60, // 25: weft.v1.Claim.signed:type_name -> google.protobuf.Timestamp
+	60, // 26: weft.v1.Claim.expires:type_name -> google.protobuf.Timestamp
+	30, // 27: weft.v1.ValidatorsResponse.validators:type_name -> weft.v1.Validator
+	30, // 28: weft.v1.SetValidatorsRequest.validators:type_name -> weft.v1.Validator
+	35, // 29: weft.v1.BansResponse.bans:type_name -> weft.v1.PeerBan
+	60, // 30: weft.v1.PeerBan.until:type_name -> google.protobuf.Timestamp
+	61, // 31: weft.v1.BanRequest.duration:type_name -> google.protobuf.Duration
+	35, // 32: weft.v1.BanResponse.ban:type_name -> weft.v1.PeerBan
+	42, // 33: weft.v1.TopicsResponse.topics:type_name -> weft.v1.Topic
+	61, // 34: weft.v1.PublishRequest.timeout:type_name -> google.protobuf.Duration
+	60, // 35: weft.v1.SubscribeResponse.time:type_name -> google.protobuf.Timestamp
+	60, // 36: weft.v1.EventsResponse.time:type_name -> google.protobuf.Timestamp
+	59, // 37: weft.v1.ConfigShowResponse.settings:type_name -> weft.v1.Setting
+	1,  // 38: weft.v1.NodeService.Id:input_type -> weft.v1.IdRequest
+	3,  // 39: weft.v1.NodeService.Status:input_type -> weft.v1.StatusRequest
+	5,  // 40: weft.v1.NodeService.Health:input_type -> weft.v1.HealthRequest
+	8,  // 41: weft.v1.NodeService.Version:input_type -> weft.v1.VersionRequest
+	10, // 42: weft.v1.NodeService.Peers:input_type -> weft.v1.PeersRequest
+	13, // 43: weft.v1.NodeService.Connect:input_type -> weft.v1.ConnectRequest
+	15, // 44: weft.v1.NodeService.Disconnect:input_type -> weft.v1.DisconnectRequest
+	17, // 45: weft.v1.NodeService.Ping:input_type -> weft.v1.PingRequest
+	20, // 46: weft.v1.NodeService.FindPeer:input_type -> weft.v1.FindPeerRequest
+	22, // 47: weft.v1.NodeService.ClosestPeers:input_type -> weft.v1.ClosestPeersRequest
+	25, // 48: weft.v1.NodeService.Claims:input_type -> weft.v1.ClaimsRequest
+	28, // 49: weft.v1.NodeService.Validators:input_type -> weft.v1.ValidatorsRequest
+	31, // 50: weft.v1.NodeService.SetValidators:input_type -> weft.v1.SetValidatorsRequest
+	33, // 51: weft.v1.NodeService.Bans:input_type -> weft.v1.BansRequest
+	36, // 52: weft.v1.NodeService.Ban:input_type -> weft.v1.BanRequest
+	38, // 53: weft.v1.NodeService.Unban:input_type -> weft.v1.UnbanRequest
+	40, // 54: weft.v1.NodeService.Topics:input_type -> weft.v1.TopicsRequest
+	43, // 55: weft.v1.NodeService.JoinTopic:input_type -> weft.v1.JoinTopicRequest
+	45, // 56: weft.v1.NodeService.LeaveTopic:input_type -> weft.v1.LeaveTopicRequest
+	47, // 57: weft.v1.NodeService.Publish:input_type -> weft.v1.PublishRequest
+	49, // 58: weft.v1.NodeService.Subscribe:input_type -> weft.v1.SubscribeRequest
+	51, // 59: weft.v1.NodeService.Events:input_type -> weft.v1.EventsRequest
+	53, // 60: weft.v1.NodeService.GetLogLevel:input_type -> weft.v1.GetLogLevelRequest
+	55, // 61: weft.v1.NodeService.SetLogLevel:input_type -> weft.v1.SetLogLevelRequest
+	57, // 62: weft.v1.NodeService.ConfigShow:input_type -> weft.v1.ConfigShowRequest
+	2,  // 63: weft.v1.NodeService.Id:output_type -> weft.v1.IdResponse
+	4,  // 64: weft.v1.NodeService.Status:output_type -> weft.v1.StatusResponse
+	6,  // 65: weft.v1.NodeService.Health:output_type -> weft.v1.HealthResponse
+	9,  // 66: weft.v1.NodeService.Version:output_type -> weft.v1.VersionResponse
+	11, // 67: weft.v1.NodeService.Peers:output_type -> weft.v1.PeersResponse
+	14, // 68: weft.v1.NodeService.Connect:output_type -> weft.v1.ConnectResponse
+	16, // 69: weft.v1.NodeService.Disconnect:output_type -> weft.v1.DisconnectResponse
+	18, // 70: weft.v1.NodeService.Ping:output_type -> weft.v1.PingResponse
+	21, // 71: weft.v1.NodeService.FindPeer:output_type -> weft.v1.FindPeerResponse
+	23, // 72: weft.v1.NodeService.ClosestPeers:output_type -> weft.v1.ClosestPeersResponse
+	26, // 73: weft.v1.NodeService.Claims:output_type -> weft.v1.ClaimsResponse
+	29, // 74: weft.v1.NodeService.Validators:output_type -> weft.v1.ValidatorsResponse
+	32, // 75: weft.v1.NodeService.SetValidators:output_type -> weft.v1.SetValidatorsResponse
+	34, // 76: weft.v1.NodeService.Bans:output_type -> weft.v1.BansResponse
+	37, // 77: weft.v1.NodeService.Ban:output_type -> weft.v1.BanResponse
+	39, // 78: weft.v1.NodeService.Unban:output_type -> weft.v1.UnbanResponse
+	41, // 79: weft.v1.NodeService.Topics:output_type -> weft.v1.TopicsResponse
+	44, // 80: weft.v1.NodeService.JoinTopic:output_type -> weft.v1.JoinTopicResponse
+	46, // 81: weft.v1.NodeService.LeaveTopic:output_type -> weft.v1.LeaveTopicResponse
+	48, // 82: weft.v1.NodeService.Publish:output_type -> weft.v1.PublishResponse
+	50, // 83: weft.v1.NodeService.Subscribe:output_type -> weft.v1.SubscribeResponse
+	52, // 84: weft.v1.NodeService.Events:output_type -> weft.v1.EventsResponse
+	54, // 85: weft.v1.NodeService.GetLogLevel:output_type -> weft.v1.GetLogLevelResponse
+	56, // 86: weft.v1.NodeService.SetLogLevel:output_type -> weft.v1.SetLogLevelResponse
+	58, // 87: weft.v1.NodeService.ConfigShow:output_type -> weft.v1.ConfigShowResponse
+	63, // [63:88] is the sub-list for method output_type
+	38, // [38:63] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_weft_proto_init() }
@@ -3276,13 +4387,16 @@ func file_weft_v1_weft_proto_init() {
 	if File_weft_v1_weft_proto != nil {
 		return
 	}
+	file_weft_v1_weft_proto_msgTypes[4].OneofWrappers = []any{}
+	file_weft_v1_weft_proto_msgTypes[12].OneofWrappers = []any{}
+	file_weft_v1_weft_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_v1_weft_proto_rawDesc), len(file_weft_v1_weft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   45,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

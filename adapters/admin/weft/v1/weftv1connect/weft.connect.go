@@ -61,6 +61,19 @@ const (
 	// NodeServiceClosestPeersProcedure is the fully-qualified name of the NodeService's ClosestPeers
 	// RPC.
 	NodeServiceClosestPeersProcedure = "/weft.v1.NodeService/ClosestPeers"
+	// NodeServiceClaimsProcedure is the fully-qualified name of the NodeService's Claims RPC.
+	NodeServiceClaimsProcedure = "/weft.v1.NodeService/Claims"
+	// NodeServiceValidatorsProcedure is the fully-qualified name of the NodeService's Validators RPC.
+	NodeServiceValidatorsProcedure = "/weft.v1.NodeService/Validators"
+	// NodeServiceSetValidatorsProcedure is the fully-qualified name of the NodeService's SetValidators
+	// RPC.
+	NodeServiceSetValidatorsProcedure = "/weft.v1.NodeService/SetValidators"
+	// NodeServiceBansProcedure is the fully-qualified name of the NodeService's Bans RPC.
+	NodeServiceBansProcedure = "/weft.v1.NodeService/Bans"
+	// NodeServiceBanProcedure is the fully-qualified name of the NodeService's Ban RPC.
+	NodeServiceBanProcedure = "/weft.v1.NodeService/Ban"
+	// NodeServiceUnbanProcedure is the fully-qualified name of the NodeService's Unban RPC.
+	NodeServiceUnbanProcedure = "/weft.v1.NodeService/Unban"
 	// NodeServiceTopicsProcedure is the fully-qualified name of the NodeService's Topics RPC.
 	NodeServiceTopicsProcedure = "/weft.v1.NodeService/Topics"
 	// NodeServiceJoinTopicProcedure is the fully-qualified name of the NodeService's JoinTopic RPC.
@@ -104,6 +117,19 @@ type NodeServiceClient interface {
 	FindPeer(context.Context, *v1.FindPeerRequest) (*v1.FindPeerResponse, error)
 	// ClosestPeers asks the DHT which peers are nearest to a key.
 	ClosestPeers(context.Context, *v1.ClosestPeersRequest) (*v1.ClosestPeersResponse, error)
+	// Claims lists the signed address claims that the node holds, its own included.
+	Claims(context.Context, *v1.ClaimsRequest) (*v1.ClaimsResponse, error)
+	// Validators lists the validator set.
+	Validators(context.Context, *v1.ValidatorsRequest) (*v1.ValidatorsResponse, error)
+	// SetValidators replaces the validator set until the node is restarted. It is
+	// refused while a file holds the set.
+	SetValidators(context.Context, *v1.SetValidatorsRequest) (*v1.SetValidatorsResponse, error)
+	// Bans lists who is banned.
+	Bans(context.Context, *v1.BansRequest) (*v1.BansResponse, error)
+	// Ban bans a peer: it is disconnected and refused, both ways.
+	Ban(context.Context, *v1.BanRequest) (*v1.BanResponse, error)
+	// Unban lifts a ban.
+	Unban(context.Context, *v1.UnbanRequest) (*v1.UnbanResponse, error)
 	// Topics lists the topics that the node takes part in.
 	Topics(context.Context, *v1.TopicsRequest) (*v1.TopicsResponse, error)
 	// JoinTopic forwards a topic's messages for others, without a subscriber.
@@ -197,6 +223,42 @@ func NewNodeServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(nodeServiceMethods.ByName("ClosestPeers")),
 			connect.WithClientOptions(opts...),
 		),
+		claims: connect.NewClient[v1.ClaimsRequest, v1.ClaimsResponse](
+			httpClient,
+			baseURL+NodeServiceClaimsProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("Claims")),
+			connect.WithClientOptions(opts...),
+		),
+		validators: connect.NewClient[v1.ValidatorsRequest, v1.ValidatorsResponse](
+			httpClient,
+			baseURL+NodeServiceValidatorsProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("Validators")),
+			connect.WithClientOptions(opts...),
+		),
+		setValidators: connect.NewClient[v1.SetValidatorsRequest, v1.SetValidatorsResponse](
+			httpClient,
+			baseURL+NodeServiceSetValidatorsProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("SetValidators")),
+			connect.WithClientOptions(opts...),
+		),
+		bans: connect.NewClient[v1.BansRequest, v1.BansResponse](
+			httpClient,
+			baseURL+NodeServiceBansProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("Bans")),
+			connect.WithClientOptions(opts...),
+		),
+		ban: connect.NewClient[v1.BanRequest, v1.BanResponse](
+			httpClient,
+			baseURL+NodeServiceBanProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("Ban")),
+			connect.WithClientOptions(opts...),
+		),
+		unban: connect.NewClient[v1.UnbanRequest, v1.UnbanResponse](
+			httpClient,
+			baseURL+NodeServiceUnbanProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("Unban")),
+			connect.WithClientOptions(opts...),
+		),
 		topics: connect.NewClient[v1.TopicsRequest, v1.TopicsResponse](
 			httpClient,
 			baseURL+NodeServiceTopicsProcedure,
@@ -256,25 +318,31 @@ func NewNodeServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 
 // nodeServiceClient implements NodeServiceClient.
 type nodeServiceClient struct {
-	id           *connect.Client[v1.IdRequest, v1.IdResponse]
-	status       *connect.Client[v1.StatusRequest, v1.StatusResponse]
-	health       *connect.Client[v1.HealthRequest, v1.HealthResponse]
-	version      *connect.Client[v1.VersionRequest, v1.VersionResponse]
-	peers        *connect.Client[v1.PeersRequest, v1.PeersResponse]
-	connect      *connect.Client[v1.ConnectRequest, v1.ConnectResponse]
-	disconnect   *connect.Client[v1.DisconnectRequest, v1.DisconnectResponse]
-	ping         *connect.Client[v1.PingRequest, v1.PingResponse]
-	findPeer     *connect.Client[v1.FindPeerRequest, v1.FindPeerResponse]
-	closestPeers *connect.Client[v1.ClosestPeersRequest, v1.ClosestPeersResponse]
-	topics       *connect.Client[v1.TopicsRequest, v1.TopicsResponse]
-	joinTopic    *connect.Client[v1.JoinTopicRequest, v1.JoinTopicResponse]
-	leaveTopic   *connect.Client[v1.LeaveTopicRequest, v1.LeaveTopicResponse]
-	publish      *connect.Client[v1.PublishRequest, v1.PublishResponse]
-	subscribe    *connect.Client[v1.SubscribeRequest, v1.SubscribeResponse]
-	events       *connect.Client[v1.EventsRequest, v1.EventsResponse]
-	getLogLevel  *connect.Client[v1.GetLogLevelRequest, v1.GetLogLevelResponse]
-	setLogLevel  *connect.Client[v1.SetLogLevelRequest, v1.SetLogLevelResponse]
-	configShow   *connect.Client[v1.ConfigShowRequest, v1.ConfigShowResponse]
+	id            *connect.Client[v1.IdRequest, v1.IdResponse]
+	status        *connect.Client[v1.StatusRequest, v1.StatusResponse]
+	health        *connect.Client[v1.HealthRequest, v1.HealthResponse]
+	version       *connect.Client[v1.VersionRequest, v1.VersionResponse]
+	peers         *connect.Client[v1.PeersRequest, v1.PeersResponse]
+	connect       *connect.Client[v1.ConnectRequest, v1.ConnectResponse]
+	disconnect    *connect.Client[v1.DisconnectRequest, v1.DisconnectResponse]
+	ping          *connect.Client[v1.PingRequest, v1.PingResponse]
+	findPeer      *connect.Client[v1.FindPeerRequest, v1.FindPeerResponse]
+	closestPeers  *connect.Client[v1.ClosestPeersRequest, v1.ClosestPeersResponse]
+	claims        *connect.Client[v1.ClaimsRequest, v1.ClaimsResponse]
+	validators    *connect.Client[v1.ValidatorsRequest, v1.ValidatorsResponse]
+	setValidators *connect.Client[v1.SetValidatorsRequest, v1.SetValidatorsResponse]
+	bans          *connect.Client[v1.BansRequest, v1.BansResponse]
+	ban           *connect.Client[v1.BanRequest, v1.BanResponse]
+	unban         *connect.Client[v1.UnbanRequest, v1.UnbanResponse]
+	topics        *connect.Client[v1.TopicsRequest, v1.TopicsResponse]
+	joinTopic     *connect.Client[v1.JoinTopicRequest, v1.JoinTopicResponse]
+	leaveTopic    *connect.Client[v1.LeaveTopicRequest, v1.LeaveTopicResponse]
+	publish       *connect.Client[v1.PublishRequest, v1.PublishResponse]
+	subscribe     *connect.Client[v1.SubscribeRequest, v1.SubscribeResponse]
+	events        *connect.Client[v1.EventsRequest, v1.EventsResponse]
+	getLogLevel   *connect.Client[v1.GetLogLevelRequest, v1.GetLogLevelResponse]
+	setLogLevel   *connect.Client[v1.SetLogLevelRequest, v1.SetLogLevelResponse]
+	configShow    *connect.Client[v1.ConfigShowRequest, v1.ConfigShowResponse]
 }
 
 // Id calls weft.v1.NodeService.Id.
@@ -361,6 +429,60 @@ func (c *nodeServiceClient) FindPeer(ctx context.Context, req *v1.FindPeerReques
 // ClosestPeers calls weft.v1.NodeService.ClosestPeers.
 func (c *nodeServiceClient) ClosestPeers(ctx context.Context, req *v1.ClosestPeersRequest) (*v1.ClosestPeersResponse, error) {
 	response, err := c.closestPeers.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Claims calls weft.v1.NodeService.Claims.
+func (c *nodeServiceClient) Claims(ctx context.Context, req *v1.ClaimsRequest) (*v1.ClaimsResponse, error) {
+	response, err := c.claims.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Validators calls weft.v1.NodeService.Validators.
+func (c *nodeServiceClient) Validators(ctx context.Context, req *v1.ValidatorsRequest) (*v1.ValidatorsResponse, error) {
+	response, err := c.validators.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SetValidators calls weft.v1.NodeService.SetValidators.
+func (c *nodeServiceClient) SetValidators(ctx context.Context, req *v1.SetValidatorsRequest) (*v1.SetValidatorsResponse, error) {
+	response, err := c.setValidators.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Bans calls weft.v1.NodeService.Bans.
+func (c *nodeServiceClient) Bans(ctx context.Context, req *v1.BansRequest) (*v1.BansResponse, error) {
+	response, err := c.bans.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Ban calls weft.v1.NodeService.Ban.
+func (c *nodeServiceClient) Ban(ctx context.Context, req *v1.BanRequest) (*v1.BanResponse, error) {
+	response, err := c.ban.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Unban calls weft.v1.NodeService.Unban.
+func (c *nodeServiceClient) Unban(ctx context.Context, req *v1.UnbanRequest) (*v1.UnbanResponse, error) {
+	response, err := c.unban.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -463,6 +585,19 @@ type NodeServiceHandler interface {
 	FindPeer(context.Context, *v1.FindPeerRequest) (*v1.FindPeerResponse, error)
 	// ClosestPeers asks the DHT which peers are nearest to a key.
 	ClosestPeers(context.Context, *v1.ClosestPeersRequest) (*v1.ClosestPeersResponse, error)
+	// Claims lists the signed address claims that the node holds, its own included.
+	Claims(context.Context, *v1.ClaimsRequest) (*v1.ClaimsResponse, error)
+	// Validators lists the validator set.
+	Validators(context.Context, *v1.ValidatorsRequest) (*v1.ValidatorsResponse, error)
+	// SetValidators replaces the validator set until the node is restarted. It is
+	// refused while a file holds the set.
+	SetValidators(context.Context, *v1.SetValidatorsRequest) (*v1.SetValidatorsResponse, error)
+	// Bans lists who is banned.
+	Bans(context.Context, *v1.BansRequest) (*v1.BansResponse, error)
+	// Ban bans a peer: it is disconnected and refused, both ways.
+	Ban(context.Context, *v1.BanRequest) (*v1.BanResponse, error)
+	// Unban lifts a ban.
+	Unban(context.Context, *v1.UnbanRequest) (*v1.UnbanResponse, error)
 	// Topics lists the topics that the node takes part in.
 	Topics(context.Context, *v1.TopicsRequest) (*v1.TopicsResponse, error)
 	// JoinTopic forwards a topic's messages for others, without a subscriber.
@@ -552,6 +687,42 @@ func NewNodeServiceHandler(svc NodeServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(nodeServiceMethods.ByName("ClosestPeers")),
 		connect.WithHandlerOptions(opts...),
 	)
+	nodeServiceClaimsHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceClaimsProcedure,
+		svc.Claims,
+		connect.WithSchema(nodeServiceMethods.ByName("Claims")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceValidatorsHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceValidatorsProcedure,
+		svc.Validators,
+		connect.WithSchema(nodeServiceMethods.ByName("Validators")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceSetValidatorsHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceSetValidatorsProcedure,
+		svc.SetValidators,
+		connect.WithSchema(nodeServiceMethods.ByName("SetValidators")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceBansHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceBansProcedure,
+		svc.Bans,
+		connect.WithSchema(nodeServiceMethods.ByName("Bans")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceBanHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceBanProcedure,
+		svc.Ban,
+		connect.WithSchema(nodeServiceMethods.ByName("Ban")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceUnbanHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceUnbanProcedure,
+		svc.Unban,
+		connect.WithSchema(nodeServiceMethods.ByName("Unban")),
+		connect.WithHandlerOptions(opts...),
+	)
 	nodeServiceTopicsHandler := connect.NewUnaryHandlerSimple(
 		NodeServiceTopicsProcedure,
 		svc.Topics,
@@ -628,6 +799,18 @@ func NewNodeServiceHandler(svc NodeServiceHandler, opts ...connect.HandlerOption
 			nodeServiceFindPeerHandler.ServeHTTP(w, r)
 		case NodeServiceClosestPeersProcedure:
 			nodeServiceClosestPeersHandler.ServeHTTP(w, r)
+		case NodeServiceClaimsProcedure:
+			nodeServiceClaimsHandler.ServeHTTP(w, r)
+		case NodeServiceValidatorsProcedure:
+			nodeServiceValidatorsHandler.ServeHTTP(w, r)
+		case NodeServiceSetValidatorsProcedure:
+			nodeServiceSetValidatorsHandler.ServeHTTP(w, r)
+		case NodeServiceBansProcedure:
+			nodeServiceBansHandler.ServeHTTP(w, r)
+		case NodeServiceBanProcedure:
+			nodeServiceBanHandler.ServeHTTP(w, r)
+		case NodeServiceUnbanProcedure:
+			nodeServiceUnbanHandler.ServeHTTP(w, r)
 		case NodeServiceTopicsProcedure:
 			nodeServiceTopicsHandler.ServeHTTP(w, r)
 		case NodeServiceJoinTopicProcedure:
@@ -693,6 +876,30 @@ func (UnimplementedNodeServiceHandler) FindPeer(context.Context, *v1.FindPeerReq
 
 func (UnimplementedNodeServiceHandler) ClosestPeers(context.Context, *v1.ClosestPeersRequest) (*v1.ClosestPeersResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.ClosestPeers is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) Claims(context.Context, *v1.ClaimsRequest) (*v1.ClaimsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.Claims is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) Validators(context.Context, *v1.ValidatorsRequest) (*v1.ValidatorsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.Validators is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) SetValidators(context.Context, *v1.SetValidatorsRequest) (*v1.SetValidatorsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.SetValidators is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) Bans(context.Context, *v1.BansRequest) (*v1.BansResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.Bans is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) Ban(context.Context, *v1.BanRequest) (*v1.BanResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.Ban is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) Unban(context.Context, *v1.UnbanRequest) (*v1.UnbanResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.Unban is not implemented"))
 }
 
 func (UnimplementedNodeServiceHandler) Topics(context.Context, *v1.TopicsRequest) (*v1.TopicsResponse, error) {
