@@ -58,7 +58,7 @@ func bareDNSAddr(a multiaddr.Multiaddr) bool {
 func (c Config) bootstrappers(ctx context.Context) ([]peer.AddrInfo, error) {
 	var addrs []multiaddr.Multiaddr
 	var errs []error
-	for _, s := range c.Bootstrap {
+	for _, s := range c.bootstrapSettings() {
 		found, err := c.expandBootstrap(ctx, s)
 		addrs, errs = append(addrs, found...), append(errs, err)
 	}

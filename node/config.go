@@ -1,10 +1,13 @@
 package node
 
 import (
+	"cmp"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -17,6 +20,7 @@ import (
 	"github.com/weftnet/weft/adapters/libp2phost"
 	"github.com/weftnet/weft/adapters/metrics"
 	"github.com/weftnet/weft/protocols/dialing"
+	"github.com/weftnet/weft/protocols/handshake"
 )
 
 // ErrConfig is wrapped by every error of Config.Validate.
@@ -25,9 +29,34 @@ var ErrConfig = errors.New("invalid configuration")
 // Config says how a node runs. Start from DefaultConfig: the zero value is not
 // valid.
 type Config struct {
-	// Network names the overlay: nodes of different networks do not meet in the
-	// DHT. Letters, digits, '.', '_' and '-', at most 64.
+	// Network names the overlay: nodes of different networks refuse each other.
+	// Letters, digits, '.', '_' and '-', at most 64.
 	Network string
+	// Genesis is the hash of what the network started from: nodes that differ in it
+	// refuse each other. At most 64 bytes; empty where there is none.
+	Genesis []byte
+
+	// Profile sets what Topology, Admission and Symmetry mean when they are empty:
+	// "open" (bounded, open, off) or "consortium" (mesh, members, required).
+	Profile string
+	// Topology is "bounded", to dial up to TargetDegree peers, or "mesh", to dial
+	// everyone who is known.
+	Topology string
+	// Admission is "open", to let plain libp2p peers use the DHT and raw topics, or
+	// "members", to disconnect whoever is not in MembersFile or ValidatorsFile.
+	Admission string
+	// Symmetry is "off", or "required": a pair that is not connected in both
+	// directions within 15 s is disconnected.
+	Symmetry string
+	// MembersFile names the peers to admit, one peer ID a line; it is read again
+	// when it changes.
+	MembersFile string
+	// ValidatorsFile names the validators, one a line: a peer ID or ed25519:HEX of a
+	// consensus key, and a weight. It is read again when it changes. Empty means that
+	// SetValidators sets them.
+	ValidatorsFile string
+	// ConsensusKey is proved to every peer in the handshake; nil: none.
+	ConsensusKey ed25519.PrivateKey
 
 	// Listen are the multiaddrs to listen on; port 0 lets the system choose.
 	Listen []string
@@ -38,6 +67,9 @@ type Config struct {
 	// /p2p/PEERID, /dnsaddr/NAME, or @FILE with one of those on each line. A
 	// file is read again for as long as the node has not joined.
 	Bootstrap []string
+	// DefaultBootstrap are those that the network itself names; they are dialled like
+	// Bootstrap.
+	DefaultBootstrap []string
 	// Topics are joined at the start: their messages are forwarded even while
 	// nobody here subscribes.
 	Topics []string
@@ -79,6 +111,9 @@ type Config struct {
 	// means the cgroup's limit, else the host's memory.
 	MemoryLimit uint64
 
+	// NoPubSub and NoDHT leave these parts out; their methods answer ErrOff.
+	NoPubSub, NoDHT bool
+
 	// TLSOnly turns Noise off.
 	TLSOnly bool
 	// MDNS finds peers on the local network.
@@ -112,6 +147,7 @@ func DefaultConfig() Config {
 	host, dial := libp2phost.DefaultConfig(), dialing.DefaultConfig()
 	return Config{
 		Network:         kaddht.DefaultNetwork,
+		Profile:         "open",
 		Listen:          []string{"/ip4/0.0.0.0/tcp/30303", "/ip4/0.0.0.0/udp/30303/quic-v1", "/ip6/::/tcp/30303", "/ip6/::/udp/30303/quic-v1"},
 		MaxPeers:        host.MaxPeers,
 		TargetDegree:    dial.TargetDegree,
@@ -142,8 +178,11 @@ func (c Config) withDefaults() Config {
 	if c.Registry == nil {
 		c.Registry = metrics.New(version())
 	}
-	return c
+	return c.withProfile()
 }
+
+// bootstrapSettings are all bootstrappers: the owner's own and the network's.
+func (c Config) bootstrapSettings() []string { return slices.Concat(c.Bootstrap, c.DefaultBootstrap) }
 
 var networkName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
@@ -163,10 +202,53 @@ func (c Config) Validate() error {
 			return fmt.Errorf("%w: Topics: %w", ErrConfig, err)
 		}
 	}
+	if err := c.validatePolicy(); err != nil {
+		return err
+	}
 	if err := c.validateAPI(); err != nil {
 		return err
 	}
 	return c.validateLimits()
+}
+
+// profiles are what an empty Topology, Admission and Symmetry mean.
+var profiles = map[string][3]string{
+	"open":       {"bounded", "open", "off"},
+	"consortium": {"mesh", "members", "required"},
+}
+
+// withProfile fills in what the profile decides.
+func (c Config) withProfile() Config {
+	p := profiles[c.Profile]
+	c.Topology, c.Admission, c.Symmetry = cmp.Or(c.Topology, p[0]), cmp.Or(c.Admission, p[1]), cmp.Or(c.Symmetry, p[2])
+	return c
+}
+
+func (c Config) validatePolicy() error {
+	if _, ok := profiles[c.Profile]; !ok {
+		return c.bad("Profile", c.Profile, "use open or consortium")
+	}
+	for _, f := range []struct{ name, value, a, b string }{
+		{"Topology", c.Topology, "bounded", "mesh"},
+		{"Admission", c.Admission, "open", "members"},
+		{"Symmetry", c.Symmetry, "off", "required"},
+	} {
+		if f.value != "" && f.value != f.a && f.value != f.b {
+			return c.bad(f.name, f.value, "use "+f.a+" or "+f.b)
+		}
+	}
+	c = c.withProfile()
+	switch {
+	case c.Admission == "members" && c.MembersFile == "" && c.ValidatorsFile == "":
+		return c.bad("Admission", c.Admission, "name the members: set MembersFile or ValidatorsFile")
+	case len(c.Genesis) > handshake.MaxGenesis:
+		return c.bad("Genesis", fmt.Sprintf("%x", c.Genesis), fmt.Sprintf("use at most %d bytes", handshake.MaxGenesis))
+	case c.ConsensusKey != nil && len(c.ConsensusKey) != ed25519.PrivateKeySize:
+		return fmt.Errorf("%w: ConsensusKey has %d bytes: use an Ed25519 private key", ErrConfig, len(c.ConsensusKey))
+	case c.NoPubSub && len(c.Topics) > 0:
+		return c.bad("Topics", c.Topics, "leave NoPubSub false, or name no topic")
+	}
+	return nil
 }
 
 func (c Config) validateAPI() error {
@@ -191,7 +273,7 @@ func (c Config) validateAddrs() error {
 			return fmt.Errorf("%w: %s: %w", ErrConfig, name, err)
 		}
 	}
-	for _, b := range c.Bootstrap {
+	for _, b := range c.bootstrapSettings() {
 		if err := validBootstrap(b); err != nil {
 			return fmt.Errorf("%w: Bootstrap: %w", ErrConfig, err)
 		}
