@@ -1,6 +1,7 @@
 package libp2phost
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -69,6 +70,20 @@ func LoadKey(path string) (crypto.PrivKey, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return key, nil
+}
+
+// LoadConsensusKey reads the key of a consensus identity, which is kept like a
+// node's and never made on the way: a node without it must not pass for another.
+func LoadConsensusKey(path string) (ed25519.PrivateKey, error) {
+	key, err := LoadKey(path)
+	if errors.Is(err, ErrKeyMissing) {
+		return nil, fmt.Errorf("%w at %s: make one with `weft key consensus %s`", ErrKeyMissing, path, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	raw, err := key.Raw()
+	return raw, err
 }
 
 // LoadOrCreateKey reads the identity at path, or makes one there.

@@ -1,6 +1,7 @@
 package libp2phost
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -178,5 +179,27 @@ func TestTheFingerprintIsTheHashOfTheRawKey(t *testing.T) {
 	// SHA-256 of 32 zero bytes.
 	if got := Fingerprint(pub); got != "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925" {
 		t.Fatal(got)
+	}
+}
+
+func TestAConsensusKeySignsForItsPublicPart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "consensus.key")
+	if _, err := LoadConsensusKey(path); !errors.Is(err, ErrKeyMissing) || !strings.Contains(err.Error(), "weft key consensus") {
+		t.Errorf("without a file: %v", err)
+	}
+	key, err := NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := SaveKey(path, key); err != nil {
+		t.Fatal(err)
+	}
+	private, err := LoadConsensusKey(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := key.GetPublic().Raw()
+	if err != nil || !ed25519.Verify(public, []byte("message"), ed25519.Sign(private, []byte("message"))) {
+		t.Errorf("the signature is not the key's: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"path/filepath"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -8,11 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weftnet/weft/adapters/libp2phost"
+	"github.com/weftnet/weft/adapters/validators"
 	"github.com/weftnet/weft/node"
 )
 
 func (a *app) keyCommand() *cobra.Command {
-	return parent("key", "Make keys", a.keyNewCommand())
+	return parent("key", "Make keys", a.keyNewCommand(), a.keyConsensusCommand())
 }
 
 func (a *app) keyNewCommand() *cobra.Command {
@@ -40,11 +42,8 @@ func (a *app) keyNewCommand() *cobra.Command {
 }
 
 func (a *app) newKey(path string) error {
-	key, err := libp2phost.NewKey()
+	key, err := makeKey(path)
 	if err != nil {
-		return err
-	}
-	if err := libp2phost.SaveKey(path, key); err != nil {
 		return err
 	}
 	who, err := identify(key, path)
@@ -57,6 +56,14 @@ func (a *app) newKey(path string) error {
 	return a.print(who.ID)
 }
 
+func makeKey(path string) (crypto.PrivKey, error) {
+	key, err := libp2phost.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	return key, libp2phost.SaveKey(path, key)
+}
+
 // identity is what a key file tells without a daemon; spelled as the API does.
 type identity struct {
 	ID          string `json:"peerId"`
@@ -67,4 +74,40 @@ type identity struct {
 func identify(key crypto.PrivKey, path string) (identity, error) {
 	id, err := peer.IDFromPrivateKey(key)
 	return identity{id.String(), libp2phost.Fingerprint(key.GetPublic()), path}, err
+}
+
+func (a *app) keyConsensusCommand() *cobra.Command {
+	var show bool
+	c := &cobra.Command{
+		Use:   "consensus FILE",
+		Short: "Make the key of a consensus identity and print its public part",
+		Long: "Make a new Ed25519 key, readable by its owner alone, for what stands behind a validator\n" +
+			"or a member, and print its public part as the files of validators and members hold it.\n" +
+			"A node that has the key proves so to its peers; its own identity is another key. An\n" +
+			"existing file is never overwritten; with --show its public part is printed.",
+		Example: "  weft key consensus ./consensus.key\n  weft key consensus --show ./consensus.key",
+		Args:    takes(1, 1, "one FILE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if !show {
+				if _, err := makeKey(args[0]); err != nil {
+					return err
+				}
+			}
+			return a.showConsensus(args[0])
+		},
+	}
+	c.Flags().BoolVar(&show, "show", false, "make nothing: print the public part of an existing key")
+	return c
+}
+
+func (a *app) showConsensus(path string) error {
+	private, err := libp2phost.LoadConsensusKey(path)
+	if err != nil {
+		return err
+	}
+	public := validators.Key(private.Public().(ed25519.PublicKey))
+	if a.json() {
+		return a.printJSON(map[string]string{"consensusKey": public.String(), "file": path})
+	}
+	return a.print(public.String())
 }
