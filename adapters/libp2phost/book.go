@@ -36,6 +36,7 @@ type place struct {
 	guest    bool           // all places were taken: never admitted
 	leaves   time.Time      // when a guest must go
 	told     bool           // Connected was posted
+	linked   core.Linked    // the last one posted
 	admitted bool
 	open     chan struct{} // closed on admission
 	gone     chan struct{} // closed with the last connection
@@ -180,6 +181,9 @@ func (b *book) strike(c network.Conn) {
 		return
 	}
 	if pl.conns = slices.DeleteFunc(pl.conns, func(have network.Conn) bool { return have == c }); len(pl.conns) > 0 {
+		if linked, changed := pl.link(p); changed && pl.told {
+			b.events.push(linked)
+		}
 		return
 	}
 	delete(b.places, p)
@@ -205,17 +209,41 @@ func (b *book) count(pl *place, by int) {
 	}
 }
 
-// tell runs post once for each time that a peer becomes connected.
-func (b *book) tell(c network.Conn, post func(guest bool)) bool {
+// tell posts what is new now that a connection is up; false if nothing is.
+func (b *book) tell(c network.Conn) bool {
+	p := c.RemotePeer()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	pl := b.places[c.RemotePeer()]
-	if pl == nil || pl.told {
+	pl := b.places[p]
+	if pl == nil {
 		return false
 	}
-	pl.told = true
-	post(pl.guest)
-	return true
+	if !pl.told {
+		pl.told = true
+		b.events.push(core.Connected{
+			Peer: p, Addr: c.RemoteMultiaddr(), Guest: pl.guest,
+			Inbound: c.Stat().Direction == network.DirInbound,
+		})
+	}
+	linked, changed := pl.link(p)
+	if changed {
+		b.events.push(counted{linked})
+	}
+	return changed
+}
+
+// link says in which directions there are connections now, and whether that
+// differs from the last time.
+func (pl *place) link(p peer.ID) (linked core.Linked, changed bool) {
+	linked = core.Linked{Peer: p}
+	for _, c := range pl.conns {
+		inbound := c.Stat().Direction == network.DirInbound
+		linked.Inbound = linked.Inbound || inbound
+		linked.Outbound = linked.Outbound || !inbound
+	}
+	changed = linked != pl.linked
+	pl.linked = linked
+	return linked, changed
 }
 
 // admitPeer opens the gate for a connected peer that is not a guest.

@@ -32,7 +32,7 @@ type Config struct {
 	Guests       int                   // peers that dial us when their places are taken, and stay for GuestTime at most
 	GuestTime    time.Duration         // long enough for a peer list
 	Reserved     func(peer.ID) bool    // has a place beyond MaxPeers; nil: nobody
-	Post         func(ev core.Event)   // takes Connected, Disconnected, DialFailed and Discovered, in order
+	Post         func(ev core.Event)   // takes Connected, Linked, Disconnected, DialFailed and Discovered, in order
 	Scope        Scope                 // which addresses count; AutoNAT v2 runs in the public scope only
 	MDNS         bool                  // finds peers on the local network
 	Logger       *slog.Logger          // nil discards

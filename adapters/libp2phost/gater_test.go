@@ -75,7 +75,7 @@ func TestAPeerMayHaveTwoConnectionsAndCountsOnce(t *testing.T) {
 	if n := h.NumPeers(); n != 1 {
 		t.Fatalf("%d peers", n)
 	}
-	if all, _ := h.events.snapshot(); len(all) != 1 {
+	if all, _ := h.events.snapshot(); len(all) != 2 { // Connected and Linked, once
 		t.Fatalf("posted %+v", all)
 	}
 }

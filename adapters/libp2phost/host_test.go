@@ -3,6 +3,7 @@ package libp2phost
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -49,11 +50,12 @@ func TestEventsOfAPeerAlternateWhateverTheReceiverDoes(t *testing.T) {
 		}
 		eventually(t, "the listener has noticed", func() bool { return b.NumPeers() == 0 })
 	}
-	eventually(t, "all is posted", func() bool { all, _ := ev.snapshot(); return len(all) == 2*rounds })
+	eventually(t, "all is posted", func() bool { all, _ := ev.snapshot(); return len(all) == 3*rounds })
 	all, _ := ev.snapshot()
 	for i, e := range all {
-		if _, up := e.(core.Connected); up != (i%2 == 0) {
-			t.Fatalf("event %d is %T", i, e)
+		want := []core.Event{core.Connected{}, core.Linked{}, core.Disconnected{}}[i%3]
+		if reflect.TypeOf(e) != reflect.TypeOf(want) {
+			t.Fatalf("event %d is %T, want %T", i, e, want)
 		}
 	}
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/weftnet/weft/protocols/core"
 )
 
-// maxUnposted is how many Connected events may wait before further connections
-// wait to be established; chosen because a full mesh of 1,000 fits.
+// maxUnposted is how many connections may wait for their events to be posted
+// before further ones wait to be established; chosen because a full mesh of 1,000
+// fits. The events of a connection's end come on top: one for each.
 const maxUnposted = 1024
 
 // notifier turns libp2p's notifications, which come from many goroutines and
@@ -20,8 +21,11 @@ type notifier struct {
 	ctx    context.Context
 	book   *book
 	events *queue[core.Event]
-	room   chan struct{} // holds one item for each Connected that is not posted yet
+	room   chan struct{} // holds one item for each counted event that is not posted yet
 }
+
+// counted is the last event of a new connection.
+type counted struct{ core.Event }
 
 var _ network.Notifiee = (*notifier)(nil)
 
@@ -32,10 +36,13 @@ func newNotifier(ctx context.Context, b *book) *notifier {
 // run posts until the context ends.
 func (n *notifier) run(post func(core.Event)) {
 	n.events.run(n.ctx, func(ev core.Event) {
-		post(ev)
-		if _, ok := ev.(core.Connected); ok {
-			<-n.room
+		last, ok := ev.(counted)
+		if !ok {
+			post(ev)
+			return
 		}
+		post(last.Event)
+		<-n.room
 	})
 }
 
@@ -46,15 +53,7 @@ func (n *notifier) Connected(_ network.Network, c network.Conn) {
 	case <-n.ctx.Done():
 		return
 	}
-	told := n.book.tell(c, func(guest bool) {
-		n.events.push(core.Connected{
-			Peer:    c.RemotePeer(),
-			Addr:    c.RemoteMultiaddr(),
-			Inbound: c.Stat().Direction == network.DirInbound,
-			Guest:   guest,
-		})
-	})
-	if !told {
+	if !n.book.tell(c) {
 		<-n.room
 	}
 }
