@@ -4,204 +4,209 @@ import (
 	"slices"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/multiformats/go-multiaddr"
-
 	"github.com/weftnet/weft/protocols/core"
 )
 
-// maxProven bounds the addresses that worked before; chosen for two transports
-// over two IP versions.
-const maxProven = 4
-
-// link is what connects us to a known peer now.
-type link uint8
+// lane is a kind of peers to dial.
+type lane uint8
 
 const (
-	idle link = iota
-	dialling
-	inbound  // connected, and the peer dialled us
-	outbound // connected, and we dialled
-	links
+	pinned     lane = iota // bootstrappers and validators
+	back                   // with symmetry: who dialled us, and is dialled back
+	candidates             // everyone else
+	lanes
 )
 
-func (l link) connected() bool { return l == inbound || l == outbound }
-
-// known is one peer of the book.
-type known struct {
-	id           core.PeerID
-	bootstrapper bool
-	validator    bool
-	saved, heard bool        // tried as a saved peer, as a discovered one
-	source       core.Source // the most trusted that named it, when heard
-
-	configured, claimed, proven, hearsay []multiaddr.Multiaddr
-
-	link      link
-	since     time.Time // of the link's state
-	failures  int       // in a row
-	refusals  int       // failed handshakes in a row
-	refused   bool      // due is the end of a rejection
-	banned    bool      // coolUntil is the end of a ban
-	reason    string    // of the last failure or the cool-down
-	due       time.Time // not dialled before
-	coolUntil time.Time // not dialled before, whatever else happens
-	rank      uint64    // the lower is dialled first among equals
-	told      bool      // its failing streak was announced
-}
-
-// addrs are those to dial, the most trusted first.
-func (k *known) addrs(limit int) []multiaddr.Multiaddr {
-	return addAddrs(addAddrs(addAddrs(addAddrs(nil, k.configured, limit), k.claimed, limit), k.proven, limit), k.hearsay, limit)
-}
-
-func (k *known) reachable() bool {
-	return k.bootstrapper || len(k.claimed) > 0 || len(k.proven) > 0 || len(k.hearsay) > 0
-}
-
-// dialAt is the earliest time to dial an idle peer.
-func (k *known) dialAt() time.Time {
-	if k.coolUntil.After(k.due) {
-		return k.coolUntil
-	}
-	return k.due
-}
-
-// persist saves where the peer was reached; one that only ever dialled us was
-// not reached anywhere.
-func (k *known) persist(now time.Time, out *[]core.Effect) {
-	if len(k.proven) > 0 {
-		*out = append(*out, core.Persist{Record: core.SavedPeer{Peer: k.id, Addrs: slices.Clone(k.proven), LastSeen: now}})
-	}
-}
-
-// book holds the known peers in the order in which they came, so that one seed
-// gives one run. At most max of them are neither connected nor bootstrappers.
+// book holds the known peers. At most max of them, give or take the dials under
+// way, are neither connected nor pinned. Every peer has its place in the queues,
+// so that no event costs more than the logarithm of their number.
 type book struct {
-	max    int
-	byID   map[core.PeerID]*known
-	all    []*known
-	pinned []*known // the bootstrappers
-	links  [links]int
+	max      int
+	symmetry bool
+	byID     map[core.PeerID]*known
+	seq      uint64
+
+	bootstrappers, validators []*known
+	dials                     []*known // without an answer, the oldest first
+	open                      [lanes]int
+
+	pinned, back, heard, saved queue // to dial, by lane: heard and saved are the candidates
+	leaving                    queue // without an address, kept while it cools down or is rejected
+	failing                    queue // to make room, the worst first
+	cooling                    queue // spared, so that its cool-down is not forgotten
+	settling                   queue // claims an address, and not connected for long enough to save that
+
+	tally
 }
 
-func newBook(limit int) book { return book{max: limit, byID: make(map[core.PeerID]*known)} }
+// tally is what is counted of one peer, and of all.
+type tally struct {
+	links  [links]int32
+	guests int32 // connected, without a place
+	own    int32 // connected by a dial of our own accord
+	loose  int32 // neither connected nor pinned
+}
+
+func newBook(cfg *Config) *book {
+	b := &book{max: cfg.MaxKnown, symmetry: cfg.Symmetry, byID: make(map[core.PeerID]*known)}
+	for _, q := range []*queue{&b.pinned, &b.back, &b.heard, &b.saved, &b.leaving} {
+		*q = queue{slot: waits, before: sooner}
+	}
+	b.failing = queue{slot: spares, before: worse}
+	b.cooling = queue{slot: spares, before: cooledSooner}
+	b.settling = queue{slot: spares, before: connectedSooner}
+	return b
+}
 
 func (b *book) get(id core.PeerID) *known { return b.byID[id] }
 
-// add returns the entry of a peer, made if need be; nil when the book is full
-// and no candidate has failed. evicted says that one made room.
-func (b *book) add(id core.PeerID, rank uint64) (k *known, evicted bool) {
-	if k := b.byID[id]; k != nil {
-		return k, false
-	}
-	if b.full() {
-		worst := b.worst(1)
-		if worst == nil {
-			return nil, false
-		}
-		b.remove(worst)
-		evicted = true
-	}
-	return b.always(id, rank), evicted
-}
-
 // always returns the entry of a peer, made even in a full book: for peers whose
-// number is bounded elsewhere.
+// number is bounded elsewhere. A new entry is to be filed.
 func (b *book) always(id core.PeerID, rank uint64) *known {
-	if k := b.byID[id]; k != nil {
-		return k
+	k := b.byID[id]
+	if k == nil {
+		b.seq++
+		k = &known{id: id, rank: rank, source: core.SourceDHT, seq: b.seq}
+		b.byID[id] = k
 	}
-	k := &known{id: id, rank: rank, source: core.SourceDHT}
-	b.byID[id] = k
-	b.all = append(b.all, k)
-	b.links[idle]++
 	return k
 }
 
+// file gives a peer its place after a change, and drops it when nothing is left
+// to know: no address, no connection, no cool-down.
+func (b *book) file(k *known) {
+	if b.useless(k) {
+		b.remove(k)
+		return
+	}
+	b.count(k, tallyOf(k))
+	k.move(waits, b.lane(k))
+	k.move(spares, b.spare(k))
+}
+
+func (b *book) useless(k *known) bool {
+	return !k.connected() && k.dial == nil && !k.pinned() && !k.reachable() && !k.refused && k.coolUntil.IsZero()
+}
+
 func (b *book) remove(k *known) {
+	b.count(k, tally{})
+	k.move(waits, nil)
+	k.move(spares, nil)
 	delete(b.byID, k.id)
-	b.all = slices.Delete(b.all, slices.Index(b.all, k), slices.Index(b.all, k)+1)
-	b.links[k.link]--
 }
 
-func (b *book) setLink(k *known, l link, now time.Time) {
-	b.links[k.link]--
-	b.links[l]++
-	k.link, k.since = l, now
-}
-
-func (b *book) pin(k *known) {
-	if !slices.Contains(b.pinned, k) {
-		b.pinned = append(b.pinned, k)
+// lane is the queue in which a peer waits.
+func (b *book) lane(k *known) *queue {
+	switch {
+	case k.dial != nil:
+		return nil
+	case k.link == inbound && b.symmetry && !k.guest && len(k.claimed) > 0:
+		return &b.back
+	case k.connected():
+		return nil
+	case k.pinned() && k.reachable():
+		return &b.pinned
+	case k.pinned():
+		return nil
+	case !k.reachable():
+		return &b.leaving
+	case k.heard:
+		return &b.heard
+	case k.saved:
+		return &b.saved
 	}
+	return nil
 }
 
-// unpin removes the place of one that is neither bootstrapper nor validator.
-func (b *book) unpin(k *known) {
-	if !k.bootstrapper && !k.validator {
-		b.pinned = slices.DeleteFunc(b.pinned, func(p *known) bool { return p == k })
+// spare is the queue from which a peer is taken to make room, or to be saved.
+func (b *book) spare(k *known) *queue {
+	switch {
+	case k.connected() && !k.settled && len(k.claimed) > 0:
+		return &b.settling
+	case k.dial != nil || k.connected() || k.pinned():
+		return nil
+	case !k.coolUntil.IsZero():
+		return &b.cooling
 	}
+	return &b.failing
 }
 
-func (b *book) connected() int { return b.links[inbound] + b.links[outbound] }
+func tallyOf(k *known) (t tally) {
+	t.links[k.link] = 1
+	t.guests, t.own = one(k.guest), one(k.own)
+	t.loose = one(!k.connected() && !k.pinned())
+	return t
+}
 
-// full is true when connected peers and bootstrappers are set aside and max
-// entries are left.
-func (b *book) full() bool { return len(b.all)-len(b.pinned)-b.connected() >= b.max }
-
-// worst is the candidate with the most failures, at least the given number; one
-// in cool-down is spared, so that its cool-down is not forgotten.
-func (b *book) worst(least int) *known {
-	var worst *known
-	for _, k := range b.all {
-		if k.link != idle || k.bootstrapper || k.validator || k.failures < least || !k.coolUntil.IsZero() {
-			continue
-		}
-		if worst == nil || k.failures > worst.failures {
-			worst = k
-		}
+func one(is bool) int32 {
+	if is {
+		return 1
 	}
-	return worst
+	return 0
 }
 
-// trim drops idle peers that cannot be dialled, and the worst while there are
-// too many because connections ended.
-func (b *book) trim(now time.Time) {
-	b.all = slices.DeleteFunc(b.all, func(k *known) bool {
-		if !k.coolUntil.After(now) {
-			k.coolUntil = time.Time{}
-		}
-		useless := k.link == idle && !k.reachable() && !k.validator && k.coolUntil.IsZero()
-		if useless {
-			delete(b.byID, k.id)
-			b.links[idle]--
-		}
-		return useless
-	})
-	for len(b.all)-len(b.pinned)-b.connected() > b.max {
-		worst := b.worst(0)
-		if worst == nil {
-			return // all that are left are being dialled or cooling down
-		}
-		b.remove(worst)
+// count replaces what the counters hold of a peer.
+func (b *book) count(k *known, now tally) {
+	for l := range links {
+		b.links[l] += now.links[l] - k.counted.links[l]
 	}
+	b.guests += now.guests - k.counted.guests
+	b.own += now.own - k.counted.own
+	b.loose += now.loose - k.counted.loose
+	k.counted = now
 }
 
-// addAddrs appends what is new in more to addrs, without /p2p, up to limit.
-func addAddrs(addrs, more []multiaddr.Multiaddr, limit int) []multiaddr.Multiaddr {
-	for _, a := range more {
-		a, _ = peer.SplitAddr(a)
-		if len(addrs) >= limit {
-			break
-		}
-		if len(a) > 0 && !slices.ContainsFunc(addrs, a.Equal) {
-			addrs = append(addrs, a)
-		}
+func (b *book) connected() int { return int(b.links[inbound] + b.links[outbound] + b.links[both]) }
+func (b *book) alone() bool    { return b.connected() == 0 }
+func (b *book) full() bool     { return int(b.loose) >= b.max }
+
+// victim is who makes room for a newcomer that has some trust; nil when all are
+// better than it. One that cools down is spared, unless they fill half the book.
+func (b *book) victim(trust int) *known {
+	if b.cooling.Len() > b.max/2 {
+		return b.cooling.first()
 	}
-	return addrs
+	if k := b.failing.first(); k != nil && (k.tries() > 0 || k.trust() < trust) {
+		return k
+	}
+	return nil
 }
 
-func sameAddrs(a, b []multiaddr.Multiaddr) bool {
-	return slices.EqualFunc(a, b, func(x, y multiaddr.Multiaddr) bool { return x.Equal(y) })
+// beginDial and endDial keep the list of dials without an answer. The peer is to
+// be filed.
+func (b *book) beginDial(k *known, d *dial) {
+	k.dial = d
+	b.dials = append(b.dials, k)
+	b.open[d.lane]++
+}
+
+func (b *book) endDial(k *known) (d *dial) {
+	if d = k.dial; d != nil {
+		k.dial = nil
+		b.dials = slices.DeleteFunc(b.dials, func(other *known) bool { return other == k })
+		b.open[d.lane]--
+	}
+	return d
+}
+
+// tidy ends what is over and drops whoever is too much because connections ended.
+func (b *book) tidy(now time.Time) {
+	for k := b.leaving.first(); k != nil && !k.dialAt().After(now); k = b.leaving.first() {
+		k.refused, k.coolUntil = false, time.Time{}
+		b.file(k)
+	}
+	for k := b.cooling.first(); k != nil && !k.coolUntil.After(now); k = b.cooling.first() {
+		k.coolUntil, k.banned = time.Time{}, false
+		b.file(k)
+	}
+	for int(b.loose) > b.max {
+		k := b.victim(3)
+		if k == nil {
+			k = b.cooling.first()
+		}
+		if k == nil {
+			return // all that are left are being dialled
+		}
+		b.remove(k)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
 
 	"github.com/weftnet/weft/protocols/core"
 )
@@ -52,11 +53,110 @@ func (m *Machine) command(now time.Time, body any) bool {
 	case Rejected:
 		m.rejected(now, c)
 	case CoolDown:
-		m.coolDown(c)
+		m.coolDown(now, c)
 	case Forget:
-		m.forget(c.Peer)
+		m.forget(now, c.Peer)
 	default:
 		return false
 	}
 	return true
+}
+
+func (m *Machine) setBootstrappers(now time.Time, infos []peer.AddrInfo) {
+	addrs := make(map[core.PeerID][]multiaddr.Multiaddr, len(infos))
+	var set []*known
+	for _, info := range infos {
+		if m.isSelf(info.ID) || info.ID == "" {
+			continue
+		}
+		if _, twice := addrs[info.ID]; !twice {
+			set = append(set, m.book.always(info.ID, 0))
+		}
+		addrs[info.ID] = addAddrs(addrs[info.ID], info.Addrs, m.cfg.MaxAddrs)
+	}
+	for _, k := range m.book.bootstrappers {
+		if _, stays := addrs[k.id]; !stays {
+			k.bootstrapper, k.heard = false, true
+			k.hearsay, k.configured = addAddrs(k.configured, k.hearsay, m.cfg.MaxAddrs), nil
+			m.book.file(k)
+		}
+	}
+	for rank, k := range set {
+		k.rank = uint64(rank) // the operator's order
+		if !k.bootstrapper || !sameAddrs(k.configured, addrs[k.id]) {
+			k.bootstrapper, k.configured = true, addrs[k.id]
+			k.failures, k.postponed, k.due = 0, 0, now
+		}
+		m.book.file(k)
+	}
+	m.book.bootstrappers = set
+}
+
+func (m *Machine) setValidators(ids []core.PeerID) {
+	old := m.book.validators
+	m.book.validators = nil
+	for _, k := range old {
+		k.validator = false
+	}
+	for _, id := range ids {
+		if id == "" || m.isSelf(id) {
+			continue
+		}
+		if k := m.book.always(id, m.rng.Uint64()); !k.validator {
+			k.validator = true
+			m.book.validators = append(m.book.validators, k)
+			m.book.file(k)
+		}
+	}
+	for _, k := range old {
+		if !k.validator {
+			m.book.file(k)
+		}
+	}
+}
+
+func (m *Machine) rejected(now time.Time, c Rejected) {
+	m.stats.Rejected++
+	k := m.candidate(c.Peer, m.rng.Uint64(), 0)
+	if k == nil {
+		return
+	}
+	k.refusals++
+	k.failures, k.refused, k.reason = 0, true, c.Reason
+	if k.due = now.Add(m.backoff(k)); c.Lasting {
+		k.due = now.Add(m.cfg.RejectedFor)
+	}
+	m.book.file(k)
+}
+
+func (m *Machine) coolDown(now time.Time, c CoolDown) {
+	k := m.book.get(c.Peer)
+	if !c.Until.After(now) {
+		if k != nil {
+			k.coolUntil, k.banned = time.Time{}, false
+			m.book.file(k)
+		}
+		return
+	}
+	if k != nil && k.banned && !c.Banned && c.Until.Before(k.coolUntil) {
+		return
+	}
+	if k = m.candidate(c.Peer, m.rng.Uint64(), 0); k != nil {
+		k.coolUntil, k.banned, k.reason = c.Until, c.Banned, c.Reason
+		m.book.file(k)
+	}
+}
+
+func (m *Machine) forget(now time.Time, id core.PeerID) {
+	k := m.book.get(id)
+	if k == nil {
+		return
+	}
+	k.saved, k.heard, k.refused = false, false, false
+	k.failures, k.refusals, k.postponed, k.due = 0, 0, 0, now
+	k.claimed, k.proven, k.hearsay = nil, nil, nil
+	if k.coolUntil.IsZero() {
+		k.reason = ""
+	}
+	m.book.file(k)
 }

@@ -131,7 +131,7 @@ func (c Config) validateCounts() error {
 		value int
 		least int
 	}{
-		{"TargetDegree", c.TargetDegree, 0}, {"MaxPeers", c.MaxPeers, 1}, {"MaxDialing", c.MaxDialing, 1},
+		{"TargetDegree", c.TargetDegree, 0}, {"MaxPeers", c.MaxPeers, 1}, {"MaxDialing", c.MaxDialing, int(lanes)},
 		{"MaxKnown", c.MaxKnown, 1}, {"MaxAddrs", c.MaxAddrs, 1}, {"MaxHearsay", c.MaxHearsay, 1},
 		{"ForgetAfter", c.ForgetAfter, 1}, {"ForgetHearsayAfter", c.ForgetHearsayAfter, 1},
 		{"DialsPerSecond", c.DialsPerSecond, 1}, {"DialBurst", c.DialBurst, 1},

@@ -25,7 +25,7 @@ type bench struct {
 
 func newBench(t *testing.T, change ...func(*Config)) *bench {
 	cfg := DefaultConfig()
-	cfg.Self = "self"
+	cfg.Self = "Self"
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -46,6 +46,29 @@ func (b *bench) disconnect(id core.PeerID) { b.handle(core.Disconnected{Peer: id
 func (b *bench) discover(ids ...core.PeerID) {
 	for _, id := range ids {
 		b.handle(core.Discovered{Peer: id, Addrs: addrs(id), From: core.SourceDHT})
+	}
+}
+
+// claim says that a peer signed a claim of addresses.
+func (b *bench) claim(id core.PeerID, addrs ...multiaddr.Multiaddr) {
+	b.handle(core.Discovered{Peer: id, Addrs: addrs, From: core.SourceClaim})
+}
+
+// hear says that the DHT named a peer at some addresses.
+func (b *bench) hear(id core.PeerID, addrs ...multiaddr.Multiaddr) {
+	b.handle(core.Discovered{Peer: id, Addrs: addrs, From: core.SourceDHT})
+}
+
+func (b *bench) link(id core.PeerID, in, out bool) {
+	b.handle(core.Linked{Peer: id, Inbound: in, Outbound: out})
+}
+
+// wantDialAt says where the only dial since it was asked last went.
+func (b *bench) wantDialAt(id core.PeerID, want ...multiaddr.Multiaddr) {
+	b.t.Helper()
+	dials := take[core.Dial](b)
+	if len(dials) != 1 || dials[0].Peer != id || !sameAddrs(dials[0].Addrs, want) {
+		b.t.Fatalf("dials %v, want one of %q at %v", dials, id, want)
 	}
 }
 
@@ -136,8 +159,13 @@ func (b *bench) state(id core.PeerID) PeerState {
 
 func (b *bench) knows(id core.PeerID) bool { return b.m.book.get(id) != nil }
 
+// at is an address on a host of its own.
+func at(host string, port int) multiaddr.Multiaddr {
+	return multiaddr.StringCast(fmt.Sprintf("/ip4/%s/tcp/%d", host, port))
+}
+
 func addr(port int) multiaddr.Multiaddr {
-	return multiaddr.StringCast(fmt.Sprintf("/ip4/192.0.2.1/tcp/%d", port))
+	return multiaddr.StringCast(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", port))
 }
 
 // addrs gives every peer an address of its own.
@@ -171,6 +199,9 @@ func names(prefix string, n int) (ids []core.PeerID) {
 	}
 	return ids
 }
+
+func mesh(c *Config)      { c.Topology = Mesh }
+func symmetric(c *Config) { c.Symmetry = true }
 
 func bootstrap(ids ...core.PeerID) func(*Config) {
 	return func(c *Config) { c.Bootstrappers = infos(ids...) }

@@ -2,126 +2,163 @@ package dialing
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weftnet/weft/protocols/core"
 )
 
-// plan gives up dials that were never answered, dials everyone who is due and
-// for whom there is room, and sets the next deadline.
+// share of MaxDialing that a lane has for itself, so that none waits for another;
+// chosen because it leaves candidates TargetDegree dials.
+const share = 8
+
+// plan ends what is over, dials everyone who is due and for whom there is room,
+// and sets the next deadline.
 func (m *Machine) plan(now time.Time, out *[]core.Effect) {
 	m.sweep(now, out)
-	m.book.trim(now)
-	saved := m.fallBack(out)
-	wanted := func(k *known) bool { return k.heard || saved && k.saved }
-	for m.freeDials() > 0 && m.dialFirst(now, m.book.pinned, everyone, out) {
+	m.book.tidy(now)
+	m.settle(now, out)
+	saved := m.fallBack(now, out)
+	before := m.stats.Dials
+	for i := range lanes {
+		m.serve(now, (m.turn+i)%lanes, saved, out)
 	}
-	for m.room() > 0 && m.dialFirst(now, m.book.all, wanted, out) {
+	switch {
+	case m.rate.ready(now):
+		m.turn = pinned
+	case m.stats.Dials > before: // the rate decides: the lanes take turns
+		m.turn = (m.turn + 1) % lanes
 	}
-	m.deadline = m.next(wanted)
+	m.deadline = m.next(now, saved)
 }
-
-func everyone(*known) bool { return true }
 
 // sweep fails the dials whose answer never came.
 func (m *Machine) sweep(now time.Time, out *[]core.Effect) {
-	for i := len(m.book.all) - 1; i >= 0 && m.book.links[dialling] > 0; i-- {
-		k := m.book.all[i]
-		if k.link == dialling && now.Sub(k.since) >= m.cfg.DialSweep {
-			m.stats.Swept++
-			m.unanswered(now, k, fmt.Sprintf("no answer in %v", m.cfg.DialSweep), out)
-		}
+	for len(m.book.dials) > 0 && now.Sub(m.book.dials[0].dial.at) >= m.cfg.DialSweep {
+		m.stats.Swept++
+		m.unanswered(now, m.book.dials[0], fmt.Sprintf("no answer in %v", m.cfg.DialSweep), out)
 	}
 }
 
 // fallBack says whether saved peers may be tried: every bootstrapper has failed
 // since it was last connected. The first time it is told.
-func (m *Machine) fallBack(out *[]core.Effect) bool {
+func (m *Machine) fallBack(now time.Time, out *[]core.Effect) bool {
 	if m.awaiting {
 		return false
 	}
-	for _, k := range m.book.pinned {
-		if k.link.connected() || k.failures == 0 {
+	for _, k := range m.book.bootstrappers {
+		if k.connected() || k.tries() == 0 && !k.coolUntil.After(now) {
 			return false
 		}
 	}
-	if !m.fallback && len(m.book.pinned) > 0 {
+	if !m.fallback && len(m.book.bootstrappers) > 0 {
 		m.fallback = true
 		notify(out, "bootstrap.fallback", "", "no bootstrapper can be reached: trying peers saved before")
 	}
 	return true
 }
 
-// freeDials is how many more dials may be outstanding.
-func (m *Machine) freeDials() int { return m.cfg.MaxDialing - m.book.links[dialling] }
-
-// room is how many candidates may be dialled now, if every dial succeeds.
-func (m *Machine) room() int {
-	b := &m.book
-	degree := m.cfg.TargetDegree - b.links[outbound] - b.links[dialling]
-	if m.cfg.Topology == Mesh {
-		degree = m.cfg.MaxPeers
+// serve dials those of a lane that are due.
+func (m *Machine) serve(now time.Time, l lane, saved bool, out *[]core.Effect) {
+	for m.room(l) > 0 && m.rate.ready(now) {
+		k := m.first(l, saved)
+		if k == nil || k.dialAt().After(now) {
+			return
+		}
+		m.dial(now, k, l, out)
 	}
-	return min(m.freeDials(), degree, m.cfg.MaxPeers-b.connected()-b.links[dialling])
 }
 
-// dialFirst dials the one that has been due for longest, then by rank, so that
-// nobody waits behind peers that fail again and again.
-func (m *Machine) dialFirst(now time.Time, among []*known, want func(*known) bool, out *[]core.Effect) bool {
-	var first *known
-	for _, k := range among {
-		if k.link != idle || !want(k) || !k.reachable() || k.dialAt().After(now) {
-			continue
+// first is the one of a lane that is due first.
+func (m *Machine) first(l lane, saved bool) *known {
+	switch b := m.book; l {
+	case pinned:
+		return b.pinned.first()
+	case back:
+		return b.back.first()
+	default:
+		heard, old := b.heard.first(), b.saved.first()
+		if saved && old != nil && (heard == nil || sooner(old, heard)) {
+			return old
 		}
-		if first == nil || k.before(first) {
-			first = k
-		}
+		return heard
 	}
-	if first == nil {
-		return false
+}
+
+// dial dials one peer, or puts the dial off where every address is over budget.
+func (m *Machine) dial(now time.Time, k *known, l lane, out *[]core.Effect) {
+	addrs := k.addrs(&m.cfg)
+	if l == back { // observed and rumoured addresses prove nothing
+		addrs = slices.Clone(k.claimed)
 	}
+	may, charged, wait := m.ips.admit(now, k, addrs)
+	m.stats.LeftOut += uint64(len(addrs) - len(may))
+	if len(may) == 0 && len(addrs) > 0 {
+		m.postpone(now, k, wait)
+		return
+	}
+	m.rate.take(now, 1)
 	m.stats.Dials++
-	m.book.setLink(first, dialling, now)
-	*out = append(*out, core.Dial{Peer: first.id, Addrs: first.addrs(m.cfg.MaxAddrs)})
-	return true
+	if l == back {
+		m.stats.DialBacks++
+	}
+	k.chose = l != back
+	m.book.beginDial(k, &dial{at: now, lane: l, charged: charged})
+	m.book.file(k)
+	*out = append(*out, core.Dial{Peer: k.id, Addrs: may})
 }
 
-func (k *known) before(other *known) bool {
-	if c := k.dialAt().Compare(other.dialAt()); c != 0 {
-		return c < 0
+// postpone lets those that wait for one IP come back at different times.
+func (m *Machine) postpone(now time.Time, k *known, wait time.Duration) {
+	m.stats.Postponed++
+	k.postponed++
+	k.due = now.Add(max(wait, m.growing(int(k.postponed), m.cfg.BackoffMax)))
+	k.reason = "its IP is dialled too often: waiting"
+	m.book.file(k)
+}
+
+// room is how many of a lane may be dialled now, if every dial succeeds.
+func (m *Machine) room(l lane) int {
+	b := m.book
+	free := m.cfg.MaxDialing - len(b.dials)
+	for other := range lanes {
+		if other != l && (other != back || m.cfg.Symmetry) {
+			free -= max(0, max(1, m.cfg.MaxDialing/share)-b.open[other])
+		}
 	}
-	return k.rank < other.rank
+	if l != candidates {
+		return free
+	}
+	coming := b.open[pinned] + b.open[candidates]
+	free = min(free, m.cfg.MaxPeers-b.connected()+int(b.guests)-coming)
+	if m.cfg.Topology == Bounded {
+		free = min(free, m.cfg.TargetDegree-int(b.own)-coming)
+	}
+	return free
 }
 
 // next is the earliest time at which plan would do something. Who has no room
 // now is left out: room comes with an event.
-func (m *Machine) next(wanted func(*known) bool) time.Time {
-	free, room := m.freeDials() > 0, m.room() > 0
-	var next time.Time
-	for _, k := range m.book.all {
-		switch {
-		case k.link == dialling:
-			next = core.Earliest(next, k.since.Add(m.cfg.DialSweep))
-		case k.link == idle && k.reachable() && ((k.bootstrapper || k.validator) && free || wanted(k) && room):
-			next = core.Earliest(next, k.dialAt())
+func (m *Machine) next(now time.Time, saved bool) (next time.Time) {
+	if len(m.book.dials) > 0 {
+		next = m.book.dials[0].dial.at.Add(m.cfg.DialSweep)
+	}
+	if k := m.book.settling.first(); k != nil {
+		next = core.Earliest(next, k.since.Add(m.cfg.StableAfter))
+	}
+	if k := m.book.leaving.first(); k != nil {
+		next = core.Earliest(next, k.dialAt())
+	}
+	for l := range lanes {
+		k := m.first(l, saved)
+		if k == nil || m.room(l) <= 0 {
+			continue
 		}
+		at := k.dialAt()
+		if !at.After(now) { // the rate holds it up
+			at = now.Add(m.rate.wait(now))
+		}
+		next = core.Earliest(next, at)
 	}
 	return next
 }
-
-// backoff is how long to wait after a number of failures in a row.
-func (m *Machine) backoff(failures int) time.Duration {
-	d := m.cfg.BackoffBase
-	for range failures - 1 {
-		if d *= 2; d >= m.cfg.BackoffMax {
-			break
-		}
-	}
-	d = scale(d, 1+m.rng.Float64())
-	if d < m.cfg.BackoffMax {
-		return d
-	}
-	return scale(m.cfg.BackoffMax, .75+m.rng.Float64()/4)
-}
-
-func scale(d time.Duration, by float64) time.Duration { return time.Duration(float64(d) * by) }

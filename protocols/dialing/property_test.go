@@ -24,12 +24,12 @@ type model struct {
 
 func newModel(rt *rapid.T) *model {
 	cfg := DefaultConfig()
-	cfg.Self = "self"
-	cfg.MaxDialing = rapid.IntRange(1, 6).Draw(rt, "max dialing")
+	cfg.Self = "Self"
+	cfg.MaxDialing = rapid.IntRange(3, 6).Draw(rt, "max dialing")
 	cfg.MaxKnown = rapid.IntRange(1, 8).Draw(rt, "max known")
 	cfg.TargetDegree = rapid.IntRange(0, 6).Draw(rt, "degree")
 	cfg.MaxPeers = rapid.IntRange(1, 8).Draw(rt, "max peers")
-	cfg.Saved = savedPeers("s1", "s2", "self")
+	cfg.Saved = savedPeers("s1", "s2", "Self")
 	w := &model{
 		cfg: cfg, now: start, dialling: map[core.PeerID]time.Time{}, connected: map[core.PeerID]bool{},
 		notBefore: map[core.PeerID]time.Time{}, boots: map[core.PeerID]bool{},
@@ -39,14 +39,14 @@ func newModel(rt *rapid.T) *model {
 }
 
 func (w *model) step(rt *rapid.T) {
-	id := rapid.SampledFrom([]core.PeerID{"b1", "b2", "b3", "s1", "s2", "d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "self"}).Draw(rt, "peer")
+	id := rapid.SampledFrom([]core.PeerID{"b1", "b2", "b3", "s1", "s2", "d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "Self"}).Draw(rt, "peer")
 	var ev core.Event
 	switch rapid.IntRange(0, 7).Draw(rt, "action") {
 	case 0, 1:
 		ev = core.Discovered{Peer: id, Addrs: addrs(id), From: core.SourceDHT}
 	case 2:
 		ev = core.Connected{Peer: id, Addr: addrs(id)[0], Inbound: rapid.Bool().Draw(rt, "inbound")}
-		if id != "self" {
+		if id != "Self" {
 			w.connected[id] = true
 			delete(w.dialling, id)
 			delete(w.notBefore, id)
@@ -58,10 +58,10 @@ func (w *model) step(rt *rapid.T) {
 		ev = core.DialFailed{Peer: id, Reason: "no"}
 		w.ended(id)
 	case 5:
-		boots := rapid.SliceOfDistinct(rapid.SampledFrom([]core.PeerID{"b1", "b2", "b3", "self"}), rapid.ID).Draw(rt, "boots")
+		boots := rapid.SliceOfDistinct(rapid.SampledFrom([]core.PeerID{"b1", "b2", "b3", "Self"}), rapid.ID).Draw(rt, "boots")
 		clear(w.boots)
 		for _, b := range boots {
-			w.boots[b] = b != "self"
+			w.boots[b] = b != "Self"
 			delete(w.notBefore, b) // it may have moved
 		}
 		ev = core.Command{Body: SetBootstrappers{infos(boots...)}}
@@ -115,7 +115,7 @@ func (w *model) check(rt *rapid.T, out []core.Effect) {
 		}
 		_, already := w.dialling[d.Peer]
 		switch {
-		case d.Peer == "self":
+		case d.Peer == "Self":
 			rt.Fatal("dialled itself")
 		case already || w.connected[d.Peer]:
 			rt.Fatalf("dialled %q, which is dialled or connected already", d.Peer)

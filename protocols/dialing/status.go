@@ -1,6 +1,8 @@
 package dialing
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/multiformats/go-multiaddr"
@@ -11,28 +13,40 @@ import (
 // Stats are counters since the start and, at the end, gauges.
 type Stats struct {
 	Dials     uint64 // asked for
+	DialBacks uint64 // of them, to peers that had dialled us
 	Failed    uint64 // answered by a failure
 	Swept     uint64 // never answered
+	Rejected  uint64 // handshakes that failed
 	Forgotten uint64 // candidates that failed too often
 	Evicted   uint64 // candidates that made room for others
 	Refused   uint64 // newcomers for whom there was no room
+	LeftOut   uint64 // addresses not dialled because their IP was over budget
+	Postponed uint64 // dials put off because that was so of every address
 	Self      uint64 // times that somebody named this node itself
 
-	Known, Dialling, Inbound, Outbound int
-	Bootstrappers, BootstrapConnected  int
+	Known, Dialling, Inbound, Outbound, Both int // Inbound and Outbound: in that direction only
+	Guests                                   int // connected without a place
+	Bootstrappers, BootstrapConnected        int
+	Validators, ValidatorsConnected          int
 }
 
 // Stats says how dialing fares.
 func (m *Machine) Stats() Stats {
-	s := m.stats
-	s.Known, s.Bootstrappers = len(m.book.all), len(m.book.pinned)
-	s.Dialling, s.Inbound, s.Outbound = m.book.links[dialling], m.book.links[inbound], m.book.links[outbound]
-	for _, k := range m.book.pinned {
-		if k.link.connected() {
-			s.BootstrapConnected++
+	s, b := m.stats, m.book
+	s.Known, s.Dialling, s.Guests = len(b.byID), len(b.dials), int(b.guests)
+	s.Inbound, s.Outbound, s.Both = int(b.links[inbound]), int(b.links[outbound]), int(b.links[both])
+	s.Bootstrappers, s.BootstrapConnected = len(b.bootstrappers), countConnected(b.bootstrappers)
+	s.Validators, s.ValidatorsConnected = len(b.validators), countConnected(b.validators)
+	return s
+}
+
+func countConnected(peers []*known) (n int) {
+	for _, k := range peers {
+		if k.connected() {
+			n++
 		}
 	}
-	return s
+	return n
 }
 
 // State is what the node means to do about a peer.
@@ -57,42 +71,53 @@ func (s State) String() string {
 type PeerState struct {
 	ID           core.PeerID
 	Addrs        []multiaddr.Multiaddr // those that would be dialled
-	Source       string                // config, saved, claim, mdns or dht; inbound when it came by itself
+	Source       string                // config, saved, claim, mdns or dht; validators when none is known; inbound when it came by itself
 	Bootstrapper bool
 	Validator    bool
 	State        State
 	Inbound      bool      // connected, and the peer dialled us
 	Outbound     bool      // connected, and we dialled
 	Since        time.Time // when it was connected, or the dial began; else zero
-	Failures     int       // in a row
-	RetryAt      time.Time // in backoff and cool-down; else zero
-	Reason       string    // why it failed last, or cools down
+	Failures     int       // dials, short connections and handshakes, in a row
+	RetryAt      time.Time // in backoff, cool-down, rejected and banned; else zero
+	Reason       string    // why it failed last, was rejected, or cools down
 }
 
 // Peers is a snapshot of everyone known, in the order in which they came.
 func (m *Machine) Peers(now time.Time) []PeerState {
-	all := make([]PeerState, 0, len(m.book.all))
-	for _, k := range m.book.all {
-		p := PeerState{
-			ID: k.id, Addrs: k.addrs(m.cfg.MaxAddrs), Source: k.origin(), Bootstrapper: k.bootstrapper, Validator: k.validator,
-			Inbound: k.link == inbound, Outbound: k.link == outbound, Failures: k.failures + k.refusals, Reason: k.reason, State: k.state(now),
-		}
-		switch p.State {
-		case StateConnected, StateDialling:
-			p.Since = k.since
-		case StateBackoff, StateCoolDown, StateRejected, StateBanned:
-			p.RetryAt = k.dialAt()
-		}
-		all = append(all, p)
+	peers := make([]*known, 0, len(m.book.byID))
+	for _, k := range m.book.byID {
+		peers = append(peers, k)
+	}
+	slices.SortFunc(peers, func(a, b *known) int { return cmp.Compare(a.seq, b.seq) })
+	all := make([]PeerState, 0, len(peers))
+	for _, k := range peers {
+		all = append(all, k.show(now, &m.cfg))
 	}
 	return all
 }
 
+func (k *known) show(now time.Time, cfg *Config) PeerState {
+	p := PeerState{
+		ID: k.id, Addrs: k.addrs(cfg), Source: k.origin(), Bootstrapper: k.bootstrapper, Validator: k.validator,
+		Inbound: k.link.in(), Outbound: k.link.out(), Failures: k.tries(), Reason: k.reason, State: k.state(now),
+	}
+	switch p.State {
+	case StateConnected:
+		p.Since = k.since
+	case StateDialling:
+		p.Since = k.dial.at
+	case StateBackoff, StateCoolDown, StateRejected, StateBanned:
+		p.RetryAt = k.dialAt()
+	}
+	return p
+}
+
 func (k *known) state(now time.Time) State {
 	switch {
-	case k.link.connected():
+	case k.connected():
 		return StateConnected
-	case k.link == dialling:
+	case k.dial != nil:
 		return StateDialling
 	case k.banned && k.coolUntil.After(now):
 		return StateBanned
@@ -100,7 +125,7 @@ func (k *known) state(now time.Time) State {
 		return StateCoolDown
 	case k.refused && k.due.After(now):
 		return StateRejected
-	case k.due.After(now):
+	case k.due.After(now) && (k.tries() > 0 || k.postponed > 0):
 		return StateBackoff
 	}
 	return StateWaiting
@@ -114,6 +139,8 @@ func (k *known) origin() string {
 		return core.SourceSaved.String()
 	case k.heard:
 		return k.source.String()
+	case k.validator:
+		return "validators"
 	}
 	return "inbound"
 }

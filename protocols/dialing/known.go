@@ -1,0 +1,210 @@
+package dialing
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/weftnet/weft/protocols/core"
+)
+
+// maxProven bounds the addresses that worked before; chosen for two transports
+// over two IP versions.
+const maxProven = 4
+
+// link is what connects us to a known peer now.
+type link uint8
+
+const (
+	idle     link = iota
+	inbound       // the peer dialled us
+	outbound      // we dialled
+	both
+	links
+)
+
+func linkOf(in, out bool) link {
+	switch {
+	case in && out:
+		return both
+	case out:
+		return outbound
+	case in:
+		return inbound
+	}
+	return idle
+}
+
+func (l link) in() bool  { return l == inbound || l == both }
+func (l link) out() bool { return l == outbound || l == both }
+
+// known is one peer of the book. Whoever changes it files it anew: see book.file.
+type known struct {
+	id                      core.PeerID
+	bootstrapper, validator bool
+	saved, heard            bool        // tried as a saved peer, as a discovered one
+	source                  core.Source // the most trusted that named it, when heard
+
+	// Where it may be reached, the most trusted first. claimed is its newest claim,
+	// hearsay what the DHT and mDNS said.
+	configured, claimed, proven, hearsay []multiaddr.Multiaddr
+	confirmed                            uint8 // so many of proven are of this run, not of an earlier one
+
+	link    link
+	guest   bool      // connected, without a place
+	own     bool      // connected by a dial of our own accord: counts towards the degree
+	chose   bool      // that dial is or was under way
+	since   time.Time // when it was connected
+	settled bool      // its claim is saved
+	dial    *dial     // without an answer yet
+
+	failures  uint16 // dials and short connections in a row
+	refusals  uint16 // failed handshakes in a row
+	postponed uint16 // dials put off in a row
+	refused   bool   // due is the end of a rejection
+	banned    bool   // coolUntil is the end of a ban
+	told      bool   // its failing streak was announced
+	reason    string // of the last failure, rejection or cool-down
+
+	due       time.Time // not dialled, or dialled back, before
+	coolUntil time.Time // not dialled before, whatever else happens
+	rank      uint64    // the lower is dialled first among equals
+	seq       uint64    // the order in which the peers came
+
+	counted tally // what the book's counters hold of it
+	in      [slots]*queue
+	at      [slots]int
+}
+
+// dial is one that has no answer yet.
+type dial struct {
+	at      time.Time
+	lane    lane
+	charged []string // IPs, one for each address that was dialled within their budgets
+}
+
+func (k *known) pinned() bool    { return k.bootstrapper || k.validator }
+func (k *known) connected() bool { return k.link != idle }
+func (k *known) tries() int      { return int(k.failures) + int(k.refusals) }
+
+// hearsayOnly says that nobody but strangers told where it is.
+func (k *known) hearsayOnly() bool {
+	return len(k.configured)+len(k.claimed)+len(k.proven) == 0
+}
+
+// trust orders candidates by what backs them: hearsay, a claim, a connection.
+func (k *known) trust() int {
+	switch {
+	case len(k.proven) > 0:
+		return 2
+	case len(k.claimed) > 0:
+		return 1
+	}
+	return 0
+}
+
+func (k *known) reachable() bool { return k.bootstrapper || !k.hearsayOnly() || len(k.hearsay) > 0 }
+
+// addrs are those to dial, the most trusted first.
+func (k *known) addrs(cfg *Config) []multiaddr.Multiaddr {
+	all := make([]multiaddr.Multiaddr, 0, min(cfg.MaxAddrs, len(k.configured)+len(k.claimed)+len(k.proven)+cfg.MaxHearsay))
+	for _, more := range [][]multiaddr.Multiaddr{k.configured, k.claimed, k.proven, k.hearsay[:min(len(k.hearsay), cfg.MaxHearsay)]} {
+		all = addAddrs(all, more, cfg.MaxAddrs)
+	}
+	return all
+}
+
+// vouched says that an address cannot be a third party's: the operator named it,
+// or the peer was reached there.
+func (k *known) vouched(a multiaddr.Multiaddr) bool {
+	return slices.ContainsFunc(k.configured, a.Equal) || slices.ContainsFunc(k.proven[:k.confirmed], a.Equal)
+}
+
+// dialAt is the earliest time to dial it.
+func (k *known) dialAt() time.Time {
+	if k.coolUntil.After(k.due) {
+		return k.coolUntil
+	}
+	return k.due
+}
+
+// learn takes in where a source says that the peer is, and says whether that is
+// new. addrs is the result of cleaned.
+func (k *known) learn(from core.Source, addrs []multiaddr.Multiaddr, limit int) bool {
+	fresh := !k.heard
+	k.heard, k.source = true, min(k.source, from)
+	if from == core.SourceClaim {
+		old := k.claimed
+		k.claimed = addrs
+		return fresh || !sameAddrs(old, addrs)
+	}
+	if len(k.hearsay) == 0 {
+		k.hearsay = addrs
+		return fresh || len(addrs) > 0
+	}
+	unheard := without(addrs, k.hearsay)
+	if len(unheard) > 0 {
+		// The newest come first, but false ones cannot push true ones out at a stroke.
+		k.hearsay = addAddrs(unheard, k.hearsay, limit)
+	}
+	return fresh || len(unheard) > 0
+}
+
+// prove notes where the peer was reached.
+func (k *known) prove(at multiaddr.Multiaddr) {
+	at, _ = peer.SplitAddr(at)
+	if !slices.ContainsFunc(k.proven[:k.confirmed], at.Equal) {
+		k.confirmed = min(k.confirmed+1, maxProven)
+	}
+	k.proven = addAddrs([]multiaddr.Multiaddr{at}, k.proven, maxProven)
+}
+
+// turnHearsay puts the addresses that were dialled behind those that were not.
+func (k *known) turnHearsay(n int) {
+	if len(k.hearsay) > n {
+		k.hearsay = slices.Concat(k.hearsay[n:], k.hearsay[:n])
+	}
+}
+
+// cleaned returns addresses without /p2p and without repeats, up to limit. It
+// returns its argument where there is nothing to clean, as is usual.
+func cleaned(addrs []multiaddr.Multiaddr, limit int) []multiaddr.Multiaddr {
+	clean := len(addrs) <= limit
+	for i, a := range addrs {
+		clean = clean && len(a) > 0 && a[len(a)-1].Code() != multiaddr.P_P2P && !slices.ContainsFunc(addrs[:i], a.Equal)
+	}
+	if clean {
+		return addrs[:len(addrs):len(addrs)]
+	}
+	return addAddrs(nil, addrs, limit)
+}
+
+// addAddrs appends what is new in more to addrs, without /p2p, up to limit.
+func addAddrs(addrs, more []multiaddr.Multiaddr, limit int) []multiaddr.Multiaddr {
+	for _, a := range more {
+		a, _ = peer.SplitAddr(a)
+		if len(addrs) >= limit {
+			break
+		}
+		if len(a) > 0 && !slices.ContainsFunc(addrs, a.Equal) {
+			addrs = append(addrs, a)
+		}
+	}
+	return addrs
+}
+
+// without returns a new list of what is not among the others.
+func without(addrs, others []multiaddr.Multiaddr) (rest []multiaddr.Multiaddr) {
+	for _, a := range addrs {
+		if !slices.ContainsFunc(others, a.Equal) {
+			rest = append(rest, a)
+		}
+	}
+	return rest
+}
+
+func sameAddrs(a, b []multiaddr.Multiaddr) bool {
+	return slices.EqualFunc(a, b, func(x, y multiaddr.Multiaddr) bool { return x.Equal(y) })
+}
