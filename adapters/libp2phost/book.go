@@ -55,6 +55,7 @@ type book struct {
 	blocks     *blocks
 	changes    *queue[change]     // for the overlay
 	events     *queue[core.Event] // for the node
+	messages   *messenger         // nil: none
 
 	mu       sync.Mutex
 	places   map[peer.ID]*place
@@ -190,6 +191,7 @@ func (b *book) strike(c network.Conn) {
 	b.count(pl, -1)
 	close(pl.gone)
 	b.changes.push(change{peer: p})
+	b.messages.shut(p)
 	if pl.told {
 		b.events.push(core.Disconnected{Peer: p})
 	}
@@ -220,6 +222,7 @@ func (b *book) tell(c network.Conn) bool {
 	}
 	if !pl.told {
 		pl.told = true
+		b.messages.open(p)
 		b.events.push(core.Connected{
 			Peer: p, Addr: c.RemoteMultiaddr(), Guest: pl.guest,
 			Inbound: c.Stat().Direction == network.DirInbound,

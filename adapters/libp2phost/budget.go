@@ -46,6 +46,7 @@ type claim struct {
 	advanced time.Time // when it last got a piece
 	held     int       // bytes
 	waits    bool
+	excused  bool   // its peer is not to blame that it does not grow
 	evict    func() // nil once ended
 }
 
@@ -67,8 +68,14 @@ func (b *budget) claim(now time.Time, evict func()) *claim {
 
 // grow adds a piece to a claim, waiting for it until the deadline.
 func (b *budget) grow(c *claim, deadline time.Time) error {
+	return b.growBy(c, pieceBytes, deadline, nil)
+}
+
+// growBy adds n bytes to a claim, at most a piece, waiting for them until the
+// deadline, if there is one, or until gone is closed.
+func (b *budget) growBy(c *claim, n int, deadline time.Time, gone <-chan struct{}) error {
 	for {
-		ok, changed, err := b.tryGrow(c, time.Now(), deadline)
+		ok, changed, err := b.tryGrow(c, n, time.Now(), deadline)
 		if ok || err != nil {
 			return err
 		}
@@ -77,25 +84,27 @@ func (b *budget) grow(c *claim, deadline time.Time) error {
 		case <-changed:
 		case <-tick.C:
 			b.relieve(time.Now())
+		case <-gone:
+			b.end(c)
 		}
 		tick.Stop()
 	}
 }
 
-func (b *budget) tryGrow(c *claim, now, deadline time.Time) (ok bool, changed <-chan struct{}, err error) {
+func (b *budget) tryGrow(c *claim, n int, now, deadline time.Time) (ok bool, changed <-chan struct{}, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case c.evict == nil:
 		return false, nil, errEvicted
-	case b.free >= pieceBytes && (b.waiting == 0 || b.oldestWaiting(c)),
-		b.free+b.overdraw >= pieceBytes && b.oldest(c, now):
-		b.free -= pieceBytes
-		c.held += pieceBytes
+	case b.free >= n && (b.waiting == 0 || b.oldestWaiting(c)),
+		b.free+b.overdraw >= n && b.oldest(c, now):
+		b.free -= n
+		c.held += n
 		c.advanced = now
 		b.setWaits(c, false)
 		return true, nil, nil
-	case !now.Before(deadline):
+	case !deadline.IsZero() && !now.Before(deadline):
 		return false, nil, errBudget
 	}
 	b.setWaits(c, true)
@@ -123,7 +132,15 @@ func (b *budget) oldest(c *claim, now time.Time) bool {
 }
 
 func (c *claim) stalled(now time.Time) bool {
-	return !c.waits && now.Sub(c.advanced) >= stalledAfter
+	return !c.waits && !c.excused && now.Sub(c.advanced) >= stalledAfter
+}
+
+// excuse says that a claim will not grow for a while, or not at all, and that this
+// is not its peer's doing. Taking that back starts its time anew.
+func (b *budget) excuse(c *claim, excused bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.excused, c.advanced = excused, time.Now()
 }
 
 func (b *budget) setWaits(c *claim, waits bool) {
@@ -185,7 +202,7 @@ func (b *budget) relieve(now time.Time) {
 	b.mu.Lock()
 	var worst *claim
 	for c := range b.claims {
-		if !c.waits && c.held > 0 && (worst == nil || c.advanced.Before(worst.advanced)) {
+		if !c.waits && !c.excused && c.held > 0 && (worst == nil || c.advanced.Before(worst.advanced)) {
 			worst = c
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/frame"
 )
 
 // ErrConfig is wrapped by every error of Config.Validate.
@@ -54,6 +55,24 @@ type Config struct {
 	MessageBudget     int           // bytes; all incomplete large messages together
 	MessageTimeout    time.Duration // from the first byte of a message to its last
 	AdmissionTimeout  time.Duration // a stream waits so long for its peer's admission
+
+	// Messages are weft's own protocols, the handshake first. Without them, none of
+	// what follows is used.
+	Messages []MessageProtocol
+	// Deliver takes a message that came. It is called from many goroutines, in order
+	// for each stream; while it waits, so does the stream, and so does Close. done
+	// must be called once, when the message is handled, with the time that this took:
+	// it lets further messages of the peer in. It may be called from anywhere.
+	Deliver func(msg core.Received, done func(used time.Duration))
+	Trusted func(peer.ID) bool // has a share of memory that others cannot fill; nil: nobody
+	MaxSkew time.Duration      // between the time of a message and ours
+	Read    ReadLimits
+
+	OutboxMessages int           // messages that wait for one peer, without vital ones
+	OutboxBytes    int           // bytes of them; one larger message may wait at a time
+	FrameTimeout   time.Duration // a stream may be silent so long, and a message may take so long
+	WriteTimeout   time.Duration // a peer may not read for so long
+	StreamIdle     time.Duration // a stream of ours is closed after carrying nothing for so long
 }
 
 // DefaultConfig returns the settings of an open network, without a key.
@@ -74,15 +93,50 @@ func DefaultConfig() Config {
 		MessageBudget:     32 << 20,         // chosen because two of the largest messages (16 MiB) must fit
 		MessageTimeout:    30 * time.Second, // pubsub's own write deadline (go-libp2p-pubsub comm.go)
 		AdmissionTimeout:  10 * time.Second, // seed: Basalt, connection timeout
+
+		MaxSkew: time.Minute, // FACTS: avalanchego, clock difference
+		Read:    DefaultReadLimits(),
+
+		OutboxMessages: 256,               // chosen because it is seconds of what a peer is sent
+		OutboxBytes:    1 << 20,           // chosen because 50 peers that do not read hold 50 MiB
+		FrameTimeout:   120 * time.Second, // seed: Basalt, frame read timeout
+		WriteTimeout:   30 * time.Second,  // as pubsub's; chosen because our own peers read a piece within seconds
+		StreamIdle:     time.Minute,       // chosen below FrameTimeout and above the 30 s between pings
 	}
+}
+
+// check is one condition on a Config.
+type check struct {
+	ok   bool
+	text string // what to do otherwise
+}
+
+// messageChecks are the conditions on what concerns Messages, if there are any.
+func (c Config) messageChecks() (checks []check) {
+	if len(c.Messages) == 0 {
+		return nil
+	}
+	ids := make(map[string]bool)
+	for _, m := range c.Messages {
+		checks = append(checks,
+			check{m.ID != "" && len(m.ID) <= maxProtocolID && !ids[m.ID], fmt.Sprintf("Messages names %q: use 1 to %d bytes, once", m.ID, maxProtocolID)},
+			check{m.MaxPayload >= 0 && m.MaxPayload <= frame.MaxPayload, fmt.Sprintf("Messages has MaxPayload %d: use 0 to %d", m.MaxPayload, frame.MaxPayload)})
+		ids[m.ID] = true
+	}
+	return append(checks,
+		check{c.Deliver != nil, "Deliver is missing: messages need a receiver"},
+		check{c.MaxSkew > 0, fmt.Sprintf("MaxSkew is %v: use more than zero, such as 1m", c.MaxSkew)},
+		check{c.Read.valid(), fmt.Sprintf("Read is %+v: start from DefaultReadLimits", c.Read)},
+		check{c.OutboxMessages >= 1, fmt.Sprintf("OutboxMessages is %d: allow at least 1", c.OutboxMessages)},
+		check{c.OutboxBytes >= 4<<10, fmt.Sprintf("OutboxBytes is %d: allow at least 4096", c.OutboxBytes)},
+		check{c.FrameTimeout > 0, fmt.Sprintf("FrameTimeout is %v: use more than zero, such as 120s", c.FrameTimeout)},
+		check{c.WriteTimeout > 0, fmt.Sprintf("WriteTimeout is %v: use more than zero, such as 30s", c.WriteTimeout)},
+		check{c.StreamIdle > 0, fmt.Sprintf("StreamIdle is %v: use more than zero, such as 1m", c.StreamIdle)})
 }
 
 // Validate says which setting is wrong and what it may be.
 func (c Config) Validate() error {
-	checks := []struct {
-		ok   bool
-		text string
-	}{
+	checks := []check{
 		{c.Key != nil, "Key is missing: load one with LoadOrCreateKey or make one with NewKey"},
 		{c.MaxPeers >= 1, fmt.Sprintf("MaxPeers is %d: allow at least 1", c.MaxPeers)},
 		{c.KeepOutbound >= 0 && c.KeepOutbound <= c.MaxPeers, fmt.Sprintf("KeepOutbound is %d: use 0 to MaxPeers", c.KeepOutbound)},
@@ -97,7 +151,7 @@ func (c Config) Validate() error {
 		{c.MessageTimeout > 0, fmt.Sprintf("MessageTimeout is %v: use more than zero, such as 30s", c.MessageTimeout)},
 		{c.AdmissionTimeout > 0, fmt.Sprintf("AdmissionTimeout is %v: use more than zero, such as 10s", c.AdmissionTimeout)},
 	}
-	for _, check := range checks {
+	for _, check := range append(checks, c.messageChecks()...) {
 		if !check.ok {
 			return fmt.Errorf("%w: %s", ErrConfig, check.text)
 		}
@@ -115,6 +169,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Reserved == nil {
 		c.Reserved = func(peer.ID) bool { return false }
+	}
+	if c.Trusted == nil {
+		c.Trusted = func(peer.ID) bool { return false }
 	}
 	if c.Post == nil {
 		c.Post = func(core.Event) {}

@@ -36,6 +36,7 @@ type Host struct {
 	refused  *refusals
 	notifier *notifier
 	dialer   *dialer
+	messages *messenger // nil: no protocols of weft's own
 	traffic  traffic
 	mdns     mdns.Service // nil: off
 
@@ -76,6 +77,9 @@ func (h *Host) start(ctx context.Context) error {
 	h.dialer = &dialer{
 		host: h.base, book: h.book, symmetry: h.cfg.Symmetry, timeout: h.cfg.DialTimeout,
 		events: h.notifier.events, jobs: make(chan dialJob, dialQueue),
+	}
+	if err := h.openMessages(ctx); err != nil {
+		return err
 	}
 	h.base.Network().Notify(h.notifier)
 	h.tasks.Go(func() { h.notifier.run(h.cfg.Post) })
@@ -160,6 +164,17 @@ func (h *Host) openOverlay(ctx context.Context) error {
 	return nil
 }
 
+func (h *Host) openMessages(ctx context.Context) (err error) {
+	if len(h.cfg.Messages) == 0 {
+		return nil
+	}
+	if h.messages, err = newMessenger(ctx, h.cfg, h.base, h.book, h.notifier.events); err != nil {
+		return err
+	}
+	h.notifier.messages, h.book.messages = h.messages, h.messages
+	return h.messages.start()
+}
+
 func (h *Host) openMDNS() error {
 	if !h.cfg.MDNS {
 		return nil
@@ -190,6 +205,9 @@ func (h *Host) Close() (err error) {
 		h.dials.Wait() // a dial that meets a closed QUIC transport leaves a socket open
 		if h.base != nil {
 			err = errors.Join(err, h.base.Close())
+		}
+		if h.messages != nil {
+			h.messages.close()
 		}
 		h.tasks.Wait()
 	})

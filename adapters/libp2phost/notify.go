@@ -18,10 +18,11 @@ const maxUnposted = 1024
 // must not wait long, into an ordered stream of events. None is lost: when the
 // receiver falls far behind, new connections wait for it.
 type notifier struct {
-	ctx    context.Context
-	book   *book
-	events *queue[core.Event]
-	room   chan struct{} // holds one item for each counted event that is not posted yet
+	ctx      context.Context
+	book     *book
+	events   *queue[core.Event]
+	messages *messenger    // nil: none
+	room     chan struct{} // holds one item for each counted event that is not posted yet
 }
 
 // counted is the last event of a new connection.
@@ -56,10 +57,14 @@ func (n *notifier) Connected(_ network.Network, c network.Conn) {
 	if !n.book.tell(c) {
 		<-n.room
 	}
+	n.messages.up(c)
 }
 
 // Disconnected is called after Connected has returned for the same connection.
-func (n *notifier) Disconnected(_ network.Network, c network.Conn) { n.book.strike(c) }
+func (n *notifier) Disconnected(_ network.Network, c network.Conn) {
+	n.messages.down(c)
+	n.book.strike(c)
+}
 
 // Listen implements network.Notifiee.
 func (n *notifier) Listen(network.Network, ma.Multiaddr) {}

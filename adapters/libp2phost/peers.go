@@ -114,11 +114,13 @@ type Stats struct {
 	DialsStarted uint64
 	DialsFailed  uint64
 	EventsQueued int // events that wait to be posted
+
+	Messages MessageStats
 }
 
 // Stats implements the metrics' view of the host.
 func (h *Host) Stats() Stats {
-	s := Stats{Refused: h.refused.snapshot(), EventsQueued: h.notifier.events.len()}
+	s := Stats{Refused: h.refused.snapshot(), EventsQueued: h.notifier.events.len(), Messages: h.messages.snapshot()}
 	s.Peers, s.Admitted, s.Guests, s.Held = h.book.sizes()
 	s.HeldRefused, s.HeldExpired = h.overlay.heldRefused.Load(), h.overlay.heldExpired.Load()
 	m := h.overlay.metering

@@ -1,0 +1,309 @@
+package libp2phost
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/weftnet/weft/protocols/frame"
+)
+
+// lane sends the messages of one protocol to one peer, in order, on a stream of
+// its own: a peer that reads one protocol slowly gets the others in time. Its
+// goroutine exists only while there is something to send:
+//
+//	send ─▶ outbox ─▶ run: take a batch ─▶ stream of before, or a new one ─▶ write
+//	           ▲                                    │ no connection
+//	           └──────── put back, wait for wake ◀──┘
+//
+// The link's lock guards all fields, but while running, stream and due belong to
+// the goroutine.
+type lane struct {
+	link    *link
+	index   int // of the protocol
+	box     outbox
+	running bool
+	refused bool  // the peer does not speak the protocol
+	inbound uint8 // streams of the other way
+
+	stream network.Stream // nil: none is open
+	due    time.Time      // its write deadline
+	wrote  time.Time      // when it last carried something
+}
+
+// send queues a message, or drops and counts it.
+func (ln *lane) send(o outgoing) {
+	l := ln.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.ctx.Err() != nil:
+		l.m.stats.drop(dropGone, 1)
+	case l.plain || ln.refused:
+		l.m.stats.drop(dropRefused, 1)
+	case o.vital:
+		if ln.box.putVital(o) {
+			l.m.stats.drop(dropReplaced, 1)
+		}
+		ln.wake()
+	case !l.queued.fits(o):
+		l.m.stats.drop(dropFull, 1)
+	default:
+		ln.box.put(o)
+		l.queued.add(o)
+		ln.wake()
+	}
+}
+
+// wake starts the goroutine if it has something to do. The caller holds the lock.
+func (ln *lane) wake() {
+	if ln.running || ln.box.empty() || (ln.stream == nil && ln.link.pick() == nil) {
+		return
+	}
+	ln.running = ln.link.m.spawn(ln.run)
+}
+
+// drop empties the outbox. The caller holds the lock.
+func (ln *lane) drop(why dropCause) {
+	for !ln.box.empty() {
+		for _, o := range ln.box.take(nil, 0) {
+			ln.link.queued.remove(o)
+			ln.link.m.stats.drop(why, 1)
+		}
+	}
+	ln.box = outbox{}
+}
+
+func (ln *lane) run() {
+	b := newBatch()
+	defer b.free()
+	for ln.take(b) {
+		why, err := ln.write(b)
+		ln.link.m.stats.sent(b.done())
+		if err != nil {
+			ln.fail(b, why)
+		}
+	}
+}
+
+// take fills the batch, or ends the goroutine's work.
+func (ln *lane) take(b *batch) bool {
+	l := ln.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, o := range b.messages {
+		l.queued.remove(o)
+	}
+	b.clear()
+	if ln.box.empty() || l.ctx.Err() != nil || (ln.stream == nil && l.pick() == nil) {
+		ln.running = false
+		return false
+	}
+	b.messages = ln.box.take(b.messages, batchBytes)
+	return true
+}
+
+// maxTries is how many streams a batch may be tried on: one that ended while it
+// was idle, one on a connection that is closing, and one on the other connection.
+const maxTries = 1 + connsPerPeer
+
+// write sends a batch. What was not handed over completely goes to a new stream
+// when the first one ended for reasons that are not the message's.
+func (ln *lane) write(b *batch) (dropCause, error) {
+	b.encode(ln.link.m.self, time.Now())
+	for try := 1; ; try++ {
+		fresh := ln.stream == nil
+		if fresh {
+			if err := ln.open(); err != nil {
+				return dropFailed, err
+			}
+		}
+		err := ln.writeOn(ln.stream, b, fresh)
+		if err == nil {
+			return 0, nil
+		}
+		closed := ln.stream.Conn().IsClosed()
+		_ = ln.stream.Reset()
+		ln.stream = nil
+		switch {
+		case isTimeout(err):
+			return dropStalled, err
+		case fresh && !closed, try == maxTries:
+			return dropFailed, err
+		}
+	}
+}
+
+// fail gives up a batch, or keeps it when it may be sent later.
+func (ln *lane) fail(b *batch, why dropCause) {
+	l := ln.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rest := b.unsent()
+	if l.pick() == nil && l.ctx.Err() == nil && !ln.refused {
+		l.m.stats.drop(dropReplaced, ln.box.putBack(rest))
+		b.keep()
+		return
+	}
+	switch {
+	case l.ctx.Err() != nil:
+		why = dropGone
+	case ln.refused || l.plain:
+		why = dropRefused
+	}
+	l.m.stats.drop(why, len(rest))
+	if why == dropStalled {
+		ln.drop(why) // all of it is old by now
+	}
+}
+
+var errNoConn = errors.New("no connection that may carry a stream")
+
+// open starts a stream. The peer's answer to it is awaited elsewhere.
+func (ln *lane) open() error {
+	l := ln.link
+	l.mu.Lock()
+	c, refused := l.pick(), ln.refused
+	l.mu.Unlock()
+	switch {
+	case refused:
+		return errRefused
+	case c == nil:
+		return errNoConn
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, answerTimeout)
+	defer cancel()
+	s, err := c.NewStream(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.SetProtocol(protocol.ID(l.m.cfg.Messages[ln.index].ID)); err != nil {
+		_ = s.Reset()
+		return err
+	}
+	ln.stream, ln.due = s, time.Time{}
+	return nil
+}
+
+// writeOn writes what the batch has left. On a new stream the negotiation goes out
+// with it.
+func (ln *lane) writeOn(s network.Stream, b *batch, fresh bool) error {
+	if !fresh {
+		return b.write(s, nil, ln.extend)
+	}
+	l := ln.link
+	if !l.m.spawn(func() { ln.confirm(s, time.Now()) }) {
+		return context.Canceled
+	}
+	return b.write(s, l.m.hellos[ln.index], ln.extend)
+}
+
+// extend moves the write deadline, which the stream has for each piece anew, when
+// half of it is over: setting it every time would cost as much as a small message.
+func (ln *lane) extend(s network.Stream) error {
+	now, timeout := time.Now(), ln.link.m.cfg.WriteTimeout
+	ln.wrote = now
+	if ln.due.Sub(now) >= timeout/2 {
+		return nil
+	}
+	ln.due = now.Add(timeout)
+	return s.SetWriteDeadline(ln.due)
+}
+
+// batch is messages on their way into a stream.
+type batch struct {
+	messages []outgoing
+	ends     []int  // of each message, in bytes of all
+	head     []byte // all bytes but the rest of a large last message
+	tail     []byte // that rest
+	sent     int    // bytes that the stream took
+	piece    []byte
+}
+
+// batchBytes is the size up to which messages are sent with one write; chosen
+// because a larger one saves nothing more.
+const batchBytes = 32 << 10
+
+func newBatch() *batch { return &batch{piece: newPiece()} }
+
+func (b *batch) free() { freePiece(b.piece) }
+
+func (b *batch) clear() {
+	clear(b.messages)
+	b.messages, b.ends, b.sent = b.messages[:0], b.ends[:0], 0
+	b.head, b.tail = nil, nil
+}
+
+// keep forgets the messages that have gone back into the outbox.
+func (b *batch) keep() { b.messages = b.messages[:len(b.messages)-len(b.unsent())] }
+
+// encode lays the messages out. Their size was checked when they were queued.
+func (b *batch) encode(self frame.Sender, now time.Time) {
+	out := b.piece[:helloRoom]
+	for _, o := range b.messages {
+		out, _ = frame.AppendHeader(out, frame.Header{Type: o.kind, Sender: self, Time: now}, len(o.payload))
+		n := min(len(o.payload), cap(out)-len(out))
+		out = append(out, o.payload[:n]...)
+		b.tail = o.payload[n:]
+		b.ends = append(b.ends, len(out)-helloRoom+len(b.tail))
+	}
+	b.head = out
+}
+
+// unsent is the messages that did not get into the stream completely.
+func (b *batch) unsent() []outgoing {
+	for i, end := range b.ends {
+		if b.sent < end {
+			return b.messages[i:]
+		}
+	}
+	return b.messages[len(b.ends):]
+}
+
+// done counts the messages that got into the stream completely, and their bytes.
+func (b *batch) done() (messages, bytes int) {
+	return len(b.messages) - len(b.unsent()), b.start()
+}
+
+// start is where the first message begins that is not sent completely.
+func (b *batch) start() int {
+	if i := len(b.messages) - len(b.unsent()); i > 0 {
+		return b.ends[i-1]
+	}
+	return 0
+}
+
+// write sends hello and the messages that are not sent completely yet. extend is
+// called before each piece.
+func (b *batch) write(s network.Stream, hello []byte, extend func(network.Stream) error) error {
+	b.sent = b.start()
+	first := helloRoom + b.sent
+	if hello != nil { // what lies before first was sent, and is not needed again
+		first -= copy(b.head[first-len(hello):], hello)
+	}
+	if first < len(b.head) {
+		if err := extend(s); err != nil {
+			return err
+		}
+		n, err := s.Write(b.head[first:])
+		b.sent += max(0, n-len(hello))
+		if err != nil {
+			return err
+		}
+	}
+	for rest := b.tail; len(rest) > 0; {
+		if err := extend(s); err != nil {
+			return err
+		}
+		n, err := s.Write(rest[:min(len(rest), pieceBytes)])
+		b.sent += n
+		if err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
