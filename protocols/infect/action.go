@@ -7,7 +7,8 @@ import (
 
 // Check hands over an item that is new here. The loop makes sure that its hash is
 // ID and that it is valid, which may take a while and other items, and then calls
-// Machine.Gossip or Machine.Reject. Until then the item is not passed on.
+// Machine.Gossip, Reject, Drop, or for another hash Retry. Until then the item is
+// not passed on.
 type Check struct {
 	ID   ID
 	From core.PeerID
@@ -38,14 +39,15 @@ const (
 
 // Stats are counters since the start and, at the end, gauges.
 type Stats struct {
-	Offers                          uint64 // sent
-	Infected, Already, Refused      uint64 // answers to them
-	TimedOut                        uint64 // offers without an answer
-	Spread                          uint64 // items accepted here and passed on
-	ByInfection, BySaturation       uint64 // why spreading ended
-	ByAttempts, ByPeers             uint64
-	Received, Repeated, NoRoom      uint64 // offers received: new, known, refused
-	Lost, Rejected, Expired, Faults uint64
+	Offers                     uint64 // sent
+	Infected, Already, Refused uint64 // answers to them
+	TimedOut                   uint64 // offers without an answer
+	Spread                     uint64 // items accepted here and passed on
+	ByInfection, BySaturation  uint64 // why spreading ended
+	ByAttempts, ByPeers        uint64
+	Received, Repeated, NoRoom uint64 // offers received: new, known, refused
+	Lost, Rejected, Dropped    uint64
+	Expired, Faults            uint64
 
 	Entries, Pending, Finished, Peers int
 }

@@ -92,12 +92,31 @@ func (m *Machine) Gossip(now time.Time, id ID, item []byte, out *[]core.Action) 
 	return nil
 }
 
-// Reject ends an item that is invalid. Who offers it in the next minute is blamed
-// without another check.
+// Reject ends an item that is invalid for everybody, whose bytes are those that the
+// ID names. Who offers it in the next minute is blamed without another check.
 func (m *Machine) Reject(now time.Time, id ID) {
 	if e := m.table.entries[id]; e != nil && e.state < spreading {
 		m.stats.Rejected++
 		m.table.finish(e, rejected, now.Add(m.cfg.KeepFinished))
+	}
+}
+
+// Drop ends an item that is of no use here and nobody's fault: it came in another
+// way meanwhile, or is outdated. Who offers it is told that it is known.
+func (m *Machine) Drop(now time.Time, id ID) {
+	if e := m.table.entries[id]; e != nil && e.state < spreading {
+		m.stats.Dropped++
+		m.table.finish(e, finished, now.Add(m.cfg.KeepFinished))
+	}
+}
+
+// Retry turns to another peer that announced an item, because the bytes that came
+// are not those that the ID names. Nothing is known of the item itself then: who
+// offers it is not to be blamed.
+func (m *Machine) Retry(now time.Time, id ID, out *[]core.Action) {
+	if e := m.table.entries[id]; e != nil && e.state == checking {
+		m.table.become(e, wanted)
+		m.askNext(now, e, out)
 	}
 }
 

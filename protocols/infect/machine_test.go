@@ -312,6 +312,44 @@ func TestARejectedItemIsTheFaultOfWhoOffersItAgain(t *testing.T) {
 	}
 }
 
+func TestAnItemThatIsDroppedIsNobodysFault(t *testing.T) {
+	r := newRig(t, 10)
+	r.receive(peerN(0), TypePush, Message{Item: small})
+	r.Drop(r.now, IDOf(small))
+	out := r.receive(peerN(1), TypePush, Message{Item: small})
+	if fs := faults(out); len(fs) != 0 || said(out) != StatusAlready || r.Stats().Pending != 0 {
+		t.Errorf("offered again: %v", out)
+	}
+	r.gossip(small)
+	if s := r.Stats(); s.Offers != 0 || s.Dropped != 1 {
+		t.Errorf("a dropped item is spread: %+v", s)
+	}
+}
+
+// A peer that gives other bytes under the ID of an item must not bring those into
+// disrepute that have it.
+func TestWrongBytesUnderAnIDAreNotTheItem(t *testing.T) {
+	r := newRig(t, 10)
+	id := IDOf(large)
+	r.receive(peerN(0), TypeAnnounce, Message{ID: id})
+	r.receive(peerN(1), TypeAnnounce, Message{ID: id})
+	r.receive(peerN(0), TypeItem, Message{ID: id, Item: []byte("something else")})
+	out := r.do(func(out *[]core.Action) { r.Retry(r.now, id, out) })
+	if asked := to(out, TypeGet); !slices.Equal(asked, []core.PeerID{peerN(1)}) {
+		t.Fatalf("asked %v, want the other one", asked)
+	}
+	if out = r.receive(peerN(1), TypeItem, Message{ID: id, Item: large}); len(of[Check](out)) != 1 || len(faults(out)) != 0 {
+		t.Errorf("the item itself: %v", out)
+	}
+	out = r.do(func(out *[]core.Action) { r.Retry(r.now, id, out) })
+	if len(of[Lost](out)) != 1 || r.Stats().Pending != 0 {
+		t.Errorf("nobody is left to ask: %v, %+v", out, r.Stats())
+	}
+	if out = r.receive(peerN(2), TypeAnnounce, Message{ID: id}); len(faults(out)) != 0 || len(to(out, TypeGet)) != 1 {
+		t.Errorf("announced once more: %v", out)
+	}
+}
+
 func TestALargeItemIsAnnouncedAndGivenOnRequest(t *testing.T) {
 	r := newRig(t, 10)
 	id := IDOf(large)
