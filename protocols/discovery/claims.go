@@ -124,17 +124,20 @@ type checkedGossip struct {
 	err   error
 }
 
+// Other bytes than those that the ID names say nothing of the claim with that ID,
+// which others may hold.
 func (m *Machine) checkGossip(c infect.Check, out *[]core.Effect) {
+	if infect.IDOf(c.Item) != c.ID {
+		m.penalize(c.From, OffenceBadClaim, "it gives other bytes than the ID names", out)
+		m.gossip.Retry(m.now, c.ID, &m.actions)
+		return
+	}
 	if err := m.tracker.Book().Precheck(m.now, c.From, c.Item); err != nil {
 		m.gossiped(checkedGossip{check: c, err: err}, out)
 		return
 	}
 	*out = append(*out, core.Verify{Peer: c.From, Check: func() any {
 		g := checkedGossip{check: c}
-		if infect.IDOf(c.Item) != c.ID {
-			g.err = claim.Malformed
-			return g
-		}
 		g.claim, g.err = claim.Verify(c.Item)
 		return g
 	}})
@@ -149,12 +152,24 @@ func (m *Machine) gossiped(g checkedGossip, out *[]core.Effect) {
 	}
 	if err != nil {
 		m.blame(g.check.From, g.claim.Peer, err, out)
-		m.gossip.Reject(m.now, g.check.ID)
+		m.end(g.check.ID, err)
 		return
 	}
 	m.stats.Gossiped++
 	m.discovered(g.claim, false, out)
 	_ = m.gossip.Gossip(m.now, g.check.ID, g.check.Item, &m.actions) // its entry exists: there is room
+}
+
+// end ends the gossip of a claim that was refused. Others are to blame for offering
+// it only if they should have refused it too: not when it came in another way
+// meanwhile, is outdated, or when its owner signed two.
+func (m *Machine) end(id infect.ID, refusal error) {
+	var why claim.Reason
+	if errors.As(refusal, &why) && why.Blame() == claim.Bearer {
+		m.gossip.Reject(m.now, id)
+		return
+	}
+	m.gossip.Drop(m.now, id)
 }
 
 // checkedOwn is the answer to the check of a claim that its owner pushed.

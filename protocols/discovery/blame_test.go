@@ -1,0 +1,199 @@
+package discovery
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/weftnet/weft/protocols/claim"
+	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/frame"
+	"github.com/weftnet/weft/protocols/handshake"
+	"github.com/weftnet/weft/protocols/infect"
+	"github.com/weftnet/weft/protocols/peerlist"
+)
+
+var blameStart = time.UnixMilli(1_750_000_000_000)
+
+// somebody is a peer with a key made from its name.
+type somebody struct {
+	key crypto.PrivKey
+	id  core.PeerID
+}
+
+func someone(t *testing.T, name string) somebody {
+	t.Helper()
+	seed := sha256.Sum256([]byte(name))
+	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := peer.IDFromPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return somebody{key, id}
+}
+
+// claim is what somebody signs ms after the start, with the port as its address.
+func (s somebody) claim(t *testing.T, ms, port int) []byte {
+	t.Helper()
+	at := blameStart.Add(time.Duration(ms) * time.Millisecond)
+	c := claim.Claim{Network: "test", Peer: s.id, Time: at, Expiry: at.Add(time.Hour)}
+	c.Addrs = []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/" + strconv.Itoa(port))}
+	signed, err := claim.Seal(c, s.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed.Bytes()
+}
+
+// hub is one machine among members. Checks are answered when answer is called.
+type hub struct {
+	*Machine
+	t      *testing.T
+	now    time.Time
+	checks []core.Verify
+	blamed map[core.PeerID][]core.Offence
+}
+
+func newHub(t *testing.T, members ...somebody) *hub {
+	self := someone(t, "self")
+	m, err := New(DefaultConfig(self.key, self.id, "test", handshake.Version{Major: 1}), rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hub{Machine: m, t: t, now: blameStart, blamed: map[core.PeerID][]core.Offence{}}
+	for _, p := range members {
+		h.do(core.Connected{Peer: p.id, Inbound: true})
+		greeting := handshake.Handshake{
+			Network: "test", Version: handshake.Version{Major: 1}, Time: h.now,
+			Claim: p.claim(t, 0, 1), Query: m.tracker.Query().Append(nil),
+		}
+		h.from(p, handshake.Protocol, handshake.TypeHandshake, greeting.Append(nil))
+		h.answer()
+		h.from(p, handshake.Protocol, handshake.TypeAccept, nil)
+		if l := m.peers[p.id]; !l.member {
+			t.Fatalf("%s is no member", p.id)
+		}
+	}
+	return h
+}
+
+func (h *hub) do(ev core.Event) {
+	var out []core.Effect
+	h.Handle(h.now, ev, &out)
+	for _, e := range out {
+		switch e := e.(type) {
+		case core.Verify:
+			h.checks = append(h.checks, e)
+		case core.Penalize:
+			h.blamed[e.Peer] = append(h.blamed[e.Peer], e.Offence)
+		}
+	}
+}
+
+func (h *hub) from(p somebody, protocol string, kind frame.Type, payload []byte) {
+	h.do(core.Received{Peer: p.id, Protocol: protocol, Type: kind, Payload: bytes.Clone(payload)})
+}
+
+func (h *hub) gossip(p somebody, kind frame.Type, m infect.Message) {
+	h.from(p, infect.ClaimsProtocol, kind, m.Append(kind, nil))
+}
+
+// answer carries out the checks that were asked for, the last one first, as
+// workers may.
+func (h *hub) answer() {
+	checks := h.checks
+	h.checks = nil
+	for i := len(checks) - 1; i >= 0; i-- {
+		h.do(core.Verified{Peer: checks[i].Peer, Answer: checks[i].Check()})
+	}
+}
+
+// The same claim comes from its owner and by gossip at once, whenever an address
+// changes. Whichever is checked first, nobody who offers it is to blame.
+func TestAClaimThatCameInTwoWaysIsNobodysFault(t *testing.T) {
+	alice, bob, carol := someone(t, "alice"), someone(t, "bob"), someone(t, "carol")
+	h := newHub(t, alice, bob, carol)
+	news := alice.claim(t, 1, 2)
+	h.gossip(bob, infect.TypePush, infect.Message{Item: news})
+	h.from(alice, peerlist.Protocol, peerlist.TypeOwnClaim, news)
+	h.answer()
+	h.gossip(carol, infect.TypePush, infect.Message{Item: news})
+	h.answer()
+	if len(h.blamed) != 0 {
+		t.Errorf("blamed: %v", h.blamed)
+	}
+}
+
+// One who announces a known claim and gives it must not make it an offence for
+// everybody else to offer it.
+func TestAnAnnouncedOldClaimIsNobodysFault(t *testing.T) {
+	alice, bob, mallory := someone(t, "alice"), someone(t, "bob"), someone(t, "mallory")
+	h := newHub(t, alice, bob, mallory)
+	old := alice.claim(t, 0, 1)
+	id := infect.IDOf(old)
+	h.gossip(mallory, infect.TypeAnnounce, infect.Message{ID: id})
+	h.gossip(mallory, infect.TypeItem, infect.Message{ID: id, Item: old})
+	h.answer()
+	h.gossip(bob, infect.TypePush, infect.Message{Item: old})
+	if len(h.blamed) != 0 {
+		t.Errorf("blamed: %v", h.blamed)
+	}
+}
+
+func TestOnlyWhoGivesOtherBytesUnderAnIDIsBlamed(t *testing.T) {
+	alice, bob, mallory := someone(t, "alice"), someone(t, "bob"), someone(t, "mallory")
+	h := newHub(t, alice, bob, mallory)
+	news := alice.claim(t, 1, 2)
+	id := infect.IDOf(news)
+	h.gossip(mallory, infect.TypeAnnounce, infect.Message{ID: id})
+	h.gossip(mallory, infect.TypeItem, infect.Message{ID: id, Item: []byte("other bytes")})
+	h.answer()
+	h.gossip(bob, infect.TypePush, infect.Message{Item: news})
+	h.answer()
+	if got := h.blamed[mallory.id]; len(got) != 1 || got[0] != OffenceBadClaim || len(h.blamed) != 1 {
+		t.Errorf("blamed: %v", h.blamed)
+	}
+	if c, _ := h.tracker.Book().Get(alice.id); !bytes.Equal(c.Bytes(), news) {
+		t.Error("the claim is not booked")
+	}
+}
+
+// Who signs two claims with one timestamp is to blame; who passes one of them on
+// has seen only that one.
+func TestOnlyTheAuthorOfTwoClaimsIsBlamed(t *testing.T) {
+	bob, carol, mallory := someone(t, "bob"), someone(t, "carol"), someone(t, "mallory")
+	h := newHub(t, bob, carol, mallory)
+	other := mallory.claim(t, 0, 9)
+	for _, p := range []somebody{bob, carol, bob} {
+		h.gossip(p, infect.TypePush, infect.Message{Item: other})
+		h.answer()
+	}
+	if len(h.blamed[mallory.id]) != 1 || len(h.blamed) != 1 {
+		t.Errorf("blamed: %v", h.blamed)
+	}
+}
+
+func TestWhoOffersAForgedClaimIsBlamed(t *testing.T) {
+	alice, bob, mallory := someone(t, "alice"), someone(t, "bob"), someone(t, "mallory")
+	h := newHub(t, alice, bob, mallory)
+	forged := alice.claim(t, 1, 2)
+	forged[len(forged)-1] ^= 1
+	for range 2 {
+		h.gossip(mallory, infect.TypePush, infect.Message{Item: forged})
+		h.answer()
+	}
+	if got := h.blamed[mallory.id]; len(got) != 2 || got[0] != OffenceBadClaim || got[1] != infect.OffenceRejected {
+		t.Errorf("blamed: %v", h.blamed)
+	}
+}
