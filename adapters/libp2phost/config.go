@@ -46,7 +46,9 @@ type Config struct {
 
 	ConnsPerIP    int     // connections from and to one IPv4 address or IPv6 /56
 	ConnRatePerIP float64 // new connections per second for the same, once a burst of twice ConnsPerIP is used up; 0: no limit
-	LimitLoopback bool    // the two limits above hold for loopback too
+
+	DialFailuresPerIP int  // dials to one IP address within a minute that bring no connection, of peers that are not Reserved; 0: no limit
+	LimitLoopback     bool // the three limits above hold for loopback too
 
 	MemoryLimit uint64 // bytes that the machine has for us; 0: the cgroup's limit, else the host's memory
 
@@ -87,6 +89,8 @@ func DefaultConfig() Config {
 
 		ConnsPerIP:    32, // chosen because a dozen nodes behind one NAT, two connections each, must fit
 		ConnRatePerIP: 4,  // per second; chosen because such a site must be back within seconds of a restart
+
+		DialFailuresPerIP: 32, // chosen because 16 dials at a time to one site, over two transports, must not wait
 
 		MaxInboundMessage: 1<<20 + 64<<10,   // gossipsub's 1 MiB and room for its envelope
 		LargeMessage:      64 << 10,         // chosen because MaxPeers times this is small
@@ -145,6 +149,7 @@ func (c Config) Validate() error {
 		{c.DialTimeout > 0, fmt.Sprintf("DialTimeout is %v: use more than zero, such as 10s", c.DialTimeout)},
 		{c.ConnsPerIP >= 1, fmt.Sprintf("ConnsPerIP is %d: allow at least 1", c.ConnsPerIP)},
 		{c.ConnRatePerIP >= 0, fmt.Sprintf("ConnRatePerIP is %v: use 0 for no limit", c.ConnRatePerIP)},
+		{c.DialFailuresPerIP >= 0, fmt.Sprintf("DialFailuresPerIP is %d: use 0 for no limit", c.DialFailuresPerIP)},
 		{c.MaxInboundMessage >= 1, fmt.Sprintf("MaxInboundMessage is %d: allow at least 1 byte", c.MaxInboundMessage)},
 		{c.LargeMessage >= 0, fmt.Sprintf("LargeMessage is %d: use 0 to hold back every message", c.LargeMessage)},
 		{c.MessageBudget >= pieceBytes, fmt.Sprintf("MessageBudget is %d: allow at least %d", c.MessageBudget, pieceBytes)},

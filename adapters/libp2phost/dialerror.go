@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -46,12 +47,12 @@ func dialReason(err error, denied *refusal, timeout time.Duration) string {
 	switch {
 	case errors.Is(err, swarm.ErrDialToSelf):
 		return "it is this node itself"
-	case denied != nil && errors.Is(err, swarm.ErrGaterDisallowedConnection):
+	case denied != nil && gated(err):
 		return "refused by this node: " + denied.text
 	case errors.Is(err, swarm.ErrNoAddresses):
 		return "no address of it is known"
 	case errors.As(err, &failed) && len(failed.DialErrors) > 0:
-		return addressReasons(failed.DialErrors)
+		return addressReasons(failed.DialErrors, denied)
 	case errors.Is(err, swarm.ErrNoGoodAddresses):
 		return "none of its addresses can be dialled: a name that does not resolve, or a transport that is not TCP or QUIC v1"
 	case errors.Is(err, context.DeadlineExceeded):
@@ -62,25 +63,38 @@ func dialReason(err error, denied *refusal, timeout time.Duration) string {
 	return err.Error()
 }
 
+// gated says whether our own gater was all that hindered a dial.
+func gated(err error) bool {
+	var failed *swarm.DialError
+	if !errors.As(err, &failed) || len(failed.DialErrors) == 0 {
+		return errors.Is(err, swarm.ErrGaterDisallowedConnection)
+	}
+	return !slices.ContainsFunc(failed.DialErrors, func(e swarm.TransportError) bool {
+		return !errors.Is(e.Cause, swarm.ErrGaterDisallowedConnection)
+	})
+}
+
 // addressReasons says what happened at each address.
-func addressReasons(errs []swarm.TransportError) string {
+func addressReasons(errs []swarm.TransportError, denied *refusal) string {
 	reasons := make([]string, 0, maxReasons+1)
 	for i, e := range errs {
 		if i == maxReasons {
 			reasons = append(reasons, fmt.Sprintf("and %d more addresses", len(errs)-i))
 			break
 		}
-		reasons = append(reasons, fmt.Sprintf("%s: %s", e.Address, addressReason(e.Address, e.Cause)))
+		reasons = append(reasons, fmt.Sprintf("%s: %s", e.Address, addressReason(e.Address, e.Cause, denied)))
 	}
 	return strings.Join(reasons, "; ")
 }
 
-func addressReason(addr ma.Multiaddr, err error) string {
+func addressReason(addr ma.Multiaddr, err error, denied *refusal) string {
 	var other sec.ErrPeerIDMismatch
 	var why *refusal
 	switch {
 	case errors.As(err, &other):
 		return fmt.Sprintf("another peer answers there: %s", other.Actual)
+	case denied != nil && errors.Is(err, swarm.ErrGaterDisallowedConnection):
+		return "refused by this node: " + denied.text
 	case errors.As(err, &why):
 		return "refused by this node: " + why.text
 	case errors.Is(err, syscall.ECONNREFUSED):

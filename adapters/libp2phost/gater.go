@@ -1,6 +1,8 @@
 package libp2phost
 
 import (
+	"time"
+
 	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/control"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -12,6 +14,7 @@ import (
 // books each one that stays.
 type gater struct {
 	book    *book
+	dials   *dialBudget
 	refused *refusals
 }
 
@@ -32,9 +35,16 @@ func (g *gater) InterceptPeerDial(p peer.ID) bool {
 	return false
 }
 
-// InterceptAddrDial has nothing to add: the scope filters addresses where they
-// are learnt, and an operator may dial any.
-func (g *gater) InterceptAddrDial(peer.ID, ma.Multiaddr) bool { return true }
+// InterceptAddrDial spares machines that never asked for it. It does not look at
+// the scope, which filters addresses where they are learnt.
+func (g *gater) InterceptAddrDial(p peer.ID, addr ma.Multiaddr) bool {
+	why := g.dials.charge(time.Now(), p, addr)
+	if why == nil {
+		return true
+	}
+	g.refuse(network.DirOutbound, p, why, "addr", addr)
+	return false
+}
 
 // InterceptAccept cannot tell: it is before the peer's name is known.
 func (g *gater) InterceptAccept(network.ConnMultiaddrs) bool { return true }
@@ -56,6 +66,9 @@ func (g *gater) InterceptSecured(dir network.Direction, p peer.ID, addrs network
 // InterceptUpgraded decides for good. libp2p asks it about connections of
 // AutoNAT's dialling host too, which has a key of its own and takes no place.
 func (g *gater) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason) {
+	if c.Stat().Direction == network.DirOutbound {
+		g.dials.succeeded(c.RemotePeer(), c.RemoteMultiaddr())
+	}
 	why := checkQUIC(c)
 	if why == nil && c.LocalPeer() == g.book.self {
 		why = g.book.enter(c)

@@ -96,7 +96,7 @@ func TestSimultaneousDialsConnectWhicheverWins(t *testing.T) {
 
 func TestOurOwnIdentityIsRefusedAsAPeer(t *testing.T) {
 	h := newTestHost(t) // libp2p never dials its own ID, so the gater is asked itself
-	g := &gater{h.book, h.refused}
+	g := &gater{h.book, newDialBudget(h.cfg), h.refused}
 	if g.InterceptSecured(network.DirInbound, h.ID(), fakeAddrs{h.on("tcp")}) {
 		t.Error("a connection of our own identity is accepted")
 	}

@@ -115,7 +115,7 @@ func (h *Host) openBase() error {
 		libp2p.AddrsFactory(h.announced),
 		libp2p.Security(libp2ptls.ID, tlsConstructor(h.refused)),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
-		libp2p.ConnectionGater(&gater{h.book, h.refused}),
+		libp2p.ConnectionGater(&gater{h.book, newDialBudget(h.cfg), h.refused}),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(&connmgr.NullConnMgr{}), // the book bounds connections; none is trimmed
 		libp2p.WithDialTimeout(h.cfg.DialTimeout),

@@ -218,6 +218,7 @@ func TestConfigErrorsNameTheSetting(t *testing.T) {
 		"DialTimeout":       func(c *Config) { c.DialTimeout = 0 },
 		"ConnsPerIP":        func(c *Config) { c.ConnsPerIP = 0 },
 		"ConnRatePerIP":     func(c *Config) { c.ConnRatePerIP = -1 },
+		"DialFailuresPerIP": func(c *Config) { c.DialFailuresPerIP = -1 },
 		"MaxInboundMessage": func(c *Config) { c.MaxInboundMessage = 0 },
 		"LargeMessage":      func(c *Config) { c.LargeMessage = -1 },
 		"MessageBudget":     func(c *Config) { c.MessageBudget = 0 },

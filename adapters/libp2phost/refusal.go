@@ -20,11 +20,12 @@ const (
 	ReasonTLS                     // TLS parameters outside of the pinned set
 	ReasonResources               // resource manager: per-IP limits, connections, memory, descriptors
 	ReasonBlocked                 // somebody blocked the peer
+	ReasonDialRate                // too many dials to one IP address brought no connection
 	reasonCount
 )
 
 func (r Reason) String() string {
-	return [...]string{"full", "per_peer", "self", "no_id", "tls", "resources", "blocked"}[r]
+	return [...]string{"full", "per_peer", "self", "no_id", "tls", "resources", "blocked", "dial_rate"}[r]
 }
 
 // refusal is a refused connection as an error.
