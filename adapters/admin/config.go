@@ -21,7 +21,8 @@ const (
 	MaxBody = 24 << 20
 	// MaxStreams is how many Subscribe and Events calls are served at once.
 	MaxStreams = 64
-	// MaxConns is how many connections are; further ones wait.
+	// MaxConns is how many connections are. A further one takes the place of the
+	// one that has been idle longest; while all are at work it waits.
 	MaxConns = 256
 
 	maxHeader     = 64 << 10          // bytes; Go's own clients send under 1 KiB

@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"sync"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/weftnet/weft/adapters/admin/weft/v1/weftv1connect"
 )
 
@@ -71,10 +69,12 @@ func isLoopback(l net.Listener) bool {
 }
 
 func (s *Server) serve(ctx context.Context, log *slog.Logger, l net.Listener, h http.Handler) {
+	limited := limit(l, MaxConns)
 	srv := newHTTPServer(ctx, log, h)
+	srv.ConnState = limited.turn
 	s.servers = append(s.servers, srv)
 	s.serving.Go(func() {
-		if err := srv.Serve(netutil.LimitListener(l, MaxConns)); !errors.Is(err, http.ErrServerClosed) {
+		if err := srv.Serve(limited); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("control API stopped serving", "addr", nameOf(l), "err", err)
 		}
 	})
