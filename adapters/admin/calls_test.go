@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	weftv1 "github.com/weftnet/weft/adapters/admin/weft/v1"
 	"github.com/weftnet/weft/adapters/admin/weft/v1/weftv1connect"
@@ -46,6 +47,32 @@ func TestWrongJSONIsRefusedByName(t *testing.T) {
 		if code, text := failure(t, got); status != http.StatusBadRequest || code != "invalid_argument" || !strings.Contains(text, want) {
 			t.Errorf("%s = %d %s, want a message with %q", body, status, got, want)
 		}
+	}
+}
+
+func TestANegativeDurationIsRefusedByName(t *testing.T) {
+	c := curl{t: t, addr: serve(t, &fakeNode{}, nil).Addr()}
+	for body, want := range map[string]string{
+		`{"timeout":"-5s"}`:    "timeout is no duration that can pass: it is -5s: use a positive one, as \"10s\", or leave it out for the default",
+		`{"interval":"-0.2s"}`: "interval is no duration that can pass: it is -200ms",
+		`{"timeout":"5"}`:      "5",
+	} {
+		status, got := c.call("Ping", body)
+		if code, text := failure(t, got); status != http.StatusBadRequest || code != "invalid_argument" || !strings.Contains(text, want) {
+			t.Errorf("%s = %d %s, want a message with %q", body, status, got, want)
+		}
+	}
+	if status, got := c.call("Ping", `{"timeout":"0s","interval":"1s"}`); status != http.StatusOK {
+		t.Errorf("without a negative one: %d %s", status, got)
+	}
+}
+
+// Other encodings than JSON can hold what is no duration at all.
+func TestAMalformedDurationIsRefused(t *testing.T) {
+	s := serve(t, &fakeNode{}, nil)
+	_, err := dial(t, s.Addr(), "").Ping(within(t), &weftv1.PingRequest{Timeout: &durationpb.Duration{Seconds: 1, Nanos: -1}})
+	if connect.CodeOf(err) != connect.CodeInvalidArgument || ExplanationOf(err).GetReason() != "argument" || !strings.Contains(err.Error(), "timeout") {
+		t.Errorf("got %v", err)
 	}
 }
 

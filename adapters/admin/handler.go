@@ -67,8 +67,8 @@ func recovered(log *slog.Logger) func(context.Context, connect.Spec, http.Header
 	}
 }
 
-// callGuard is around every call: it bounds streams, sees that errors explain
-// themselves, and logs.
+// callGuard is around every call: it bounds streams, refuses durations that
+// cannot be meant, sees that errors explain themselves, and logs.
 type callGuard struct {
 	ctx     context.Context // done when the server closes
 	log     *slog.Logger
@@ -78,6 +78,9 @@ type callGuard struct {
 func (g *callGuard) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		start := time.Now()
+		if err := checkSpans(req.Any()); err != nil {
+			return nil, g.finish(req.Spec(), start, err)
+		}
 		res, err := next(ctx, req)
 		return res, g.finish(req.Spec(), start, err)
 	}
