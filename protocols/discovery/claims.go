@@ -74,10 +74,11 @@ type checkedList struct {
 }
 
 func (m *Machine) checkList(v peerlist.Verify, out *[]core.Effect) {
+	verify := m.cfg.VerifyClaim
 	*out = append(*out, core.Verify{Peer: v.From, Check: func() any {
 		c := checkedList{of: v}
 		for _, raw := range v.Envelopes {
-			if s, err := claim.Verify(raw); err != nil {
+			if s, err := verify(raw); err != nil {
 				c.bad = append(c.bad, err)
 			} else {
 				c.good = append(c.good, s)
@@ -136,9 +137,10 @@ func (m *Machine) checkGossip(c infect.Check, out *[]core.Effect) {
 		m.gossiped(checkedGossip{check: c, err: err}, out)
 		return
 	}
+	verify := m.cfg.VerifyClaim
 	*out = append(*out, core.Verify{Peer: c.From, Check: func() any {
 		g := checkedGossip{check: c}
-		g.claim, g.err = claim.Verify(c.Item)
+		g.claim, g.err = verify(c.Item)
 		return g
 	}})
 }
@@ -183,8 +185,9 @@ func (m *Machine) checkOwn(ev core.Received, out *[]core.Effect) {
 		m.blame(ev.Peer, ev.Peer, err, out)
 		return
 	}
+	verify := m.cfg.VerifyClaim
 	*out = append(*out, core.Verify{Peer: ev.Peer, Check: func() any {
-		s, err := claim.Verify(ev.Payload)
+		s, err := verify(ev.Payload)
 		return checkedOwn{s, err}
 	}})
 }

@@ -39,6 +39,11 @@ type Config struct {
 	Highest time.Time                      // the highest timestamp signed in earlier runs
 	Keep    func(multiaddr.Multiaddr) bool // whether an address of a claim may be dialled; nil: every one
 
+	// VerifyClaim is claim.Verify, or what gives the same answers: a simulator that
+	// shows one claim to a thousand nodes remembers them. nil: claim.Verify. It is
+	// called within core.Verify.
+	VerifyClaim func(envelope []byte) (claim.Signed, error)
+
 	PlainPeers int // places for plain libp2p peers
 
 	Symmetry       bool

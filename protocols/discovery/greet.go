@@ -32,7 +32,7 @@ type checkedHandshake struct {
 // checkHandshake has a handshake checked elsewhere. What is cheap is looked at
 // first, and a claim that is booked already needs no second look.
 func (m *Machine) checkHandshake(a handshake.Check, out *[]core.Effect) {
-	h, self := a.Handshake, m.cfg.Handshake.Self
+	h, self, verify := a.Handshake, m.cfg.Handshake.Self, m.cfg.VerifyClaim
 	known, booked := m.tracker.Book().Get(a.Peer)
 	booked = booked && bytes.Equal(known.Bytes(), h.Claim)
 	if booked && h.Proof.None() {
@@ -47,16 +47,16 @@ func (m *Machine) checkHandshake(a handshake.Check, out *[]core.Effect) {
 		if !booked {
 			known = claim.Signed{}
 		}
-		return checkedHandshake{a.Ticket, judge(h, a.Peer, self, known)}
+		return checkedHandshake{a.Ticket, judge(h, a.Peer, self, known, verify)}
 	}})
 }
 
 // judge checks the parts of a handshake that take long. known is the claim if it
 // was verified before.
-func judge(h handshake.Handshake, from, self core.PeerID, known claim.Signed) handshake.Verdict {
+func judge(h handshake.Handshake, from, self core.PeerID, known claim.Signed, verify func([]byte) (claim.Signed, error)) handshake.Verdict {
 	if known.Bytes() == nil {
 		var err error
-		if known, err = claim.Verify(h.Claim); err != nil {
+		if known, err = verify(h.Claim); err != nil {
 			return handshake.Verdict{Reason: handshake.Claim, Text: err.Error()}
 		}
 	}

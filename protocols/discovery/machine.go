@@ -51,6 +51,9 @@ func New(cfg Config, rng *rand.Rand) (*Machine, error) {
 	if cfg.Symmetry { // our half can begin only after the peer's, and a dial
 		cfg.Handshake.Within = cfg.SymmetryWithin
 	}
+	if cfg.VerifyClaim == nil {
+		cfg.VerifyClaim = claim.Verify
+	}
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
