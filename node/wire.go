@@ -72,6 +72,11 @@ func (n *Node) wire(ctx context.Context) (_ *parts, err error) {
 
 // identity is the given key, the one in the data directory, or a fresh one.
 func (n *Node) identity() (crypto.PrivKey, error) {
+	if !n.cfg.ephemeral() {
+		if err := CheckDataDir(n.cfg.DataDir); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case n.cfg.Key != nil:
 		return n.cfg.Key, nil

@@ -25,6 +25,9 @@ func checkDataDir(cfg node.Config) finding {
 	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
 		return failure(writableRemedy(dir), "%s: %v", cfg.DataDir, err)
 	}
+	if err := node.CheckDataDir(cfg.DataDir); err != nil {
+		return failure("", "%v", err)
+	}
 	if !exists {
 		return fine("%s will be made", cfg.DataDir)
 	}
