@@ -64,6 +64,9 @@ func (a api) everyone(ctx context.Context) ([]*weftv1.Peer, error) {
 		}
 		connectedPeer(byID[c.ID], c)
 	}
+	if err := a.addViews(ctx, byID); err != nil {
+		return nil, err
+	}
 	out := make([]*weftv1.Peer, 0, len(byID))
 	for _, p := range byID {
 		if p.State == stateConnected && p.Transport == "" {
@@ -75,6 +78,55 @@ func (a api) everyone(ctx context.Context) ([]*weftv1.Peer, error) {
 		return cmp.Or(-compareBool(x.State == stateConnected, y.State == stateConnected), cmp.Compare(x.PeerId, y.PeerId))
 	})
 	return out, nil
+}
+
+// addViews adds how the protocols see the connected, and whom they refused.
+func (a api) addViews(ctx context.Context, byID map[peer.ID]*weftv1.Peer) error {
+	views, err := a.n.Members(ctx)
+	if err != nil {
+		return err
+	}
+	refusals, err := a.n.Refusals(ctx)
+	if err != nil {
+		return err
+	}
+	for _, v := range views {
+		if p := byID[v.ID]; p != nil && p.State == stateConnected {
+			viewedPeer(p, v)
+		}
+	}
+	for _, r := range refusals {
+		if byID[r.Peer] == nil {
+			byID[r.Peer] = &weftv1.Peer{PeerId: r.Peer.String(), Source: "inbound", State: "rejected"}
+		}
+		refusedPeer(byID[r.Peer], r)
+	}
+	return nil
+}
+
+func viewedPeer(p *weftv1.Peer, v MemberView) {
+	p.Validator, p.Score = v.Validator, v.Score
+	switch {
+	case v.Guest:
+		p.Role = "guest"
+	case v.Plain:
+		p.Role = "plain"
+	case !v.Member:
+		p.Role = "joining"
+	default:
+		p.Role, p.ProtocolVersion = "member", strings.TrimPrefix(v.Version.String(), "v")
+		p.Uptime, p.Says = percent(v.Uptime, true), percent(v.Says, v.Told)
+		if v.RTT > 0 {
+			p.Pong = durationpb.New(v.RTT)
+		}
+	}
+}
+
+func refusedPeer(p *weftv1.Peer, r Refusal) {
+	p.Rejection, p.RejectedByUs = r.Reason, r.ByUs
+	if p.State != stateConnected && p.Reason == "" {
+		p.Reason = legible(r.Text, maxText)
+	}
 }
 
 func compareBool(x, y bool) int {
@@ -115,6 +167,7 @@ func connectedPeer(p *weftv1.Peer, c Peer) {
 	p.Agent, p.Protocols, p.Streams = legible(c.Agent, maxAgent), sortedTexts(c.Protocols), uint32(c.Streams)
 	p.Since, p.Transport, p.Security = timestamp(c.Since), c.Transport, c.Security
 	p.Admitted, p.Connections = c.Admitted, uint32(c.Conns)
+	p.InboundConnections, p.OutboundConnections = uint32(c.InboundConns), uint32(c.OutboundConns)
 	p.Reason, p.RetryAt, p.Failures = "", nil, 0
 	if c.Latency > 0 {
 		p.Latency = durationpb.New(c.Latency)

@@ -14,7 +14,6 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/weftnet/weft/adapters/regular"
-	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/dialing"
 )
 
@@ -184,7 +183,7 @@ func (n *Node) keepBootstrapping(ctx context.Context, p *parts) {
 				n.cfg.Logger.Warn("some bootstrappers are not known yet; trying again every second", "err", err)
 			}
 			peers := n.bootstrap.update(found, err)
-			p.loop.Post(core.Command{Body: dialing.SetBootstrappers{Peers: peers}})
+			p.command(dialing.SetBootstrappers{Peers: peers})
 		}
 		select {
 		case <-ctx.Done():

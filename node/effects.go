@@ -15,18 +15,6 @@ import (
 // times over.
 const savesWaiting = 256
 
-// openAdmission admits every peer that connects: the "open" policy.
-type openAdmission struct{}
-
-func (openAdmission) Handle(_ time.Time, ev core.Event, out *[]core.Effect) {
-	if c, ok := ev.(core.Connected); ok {
-		*out = append(*out, core.Admit{Peer: c.Peer})
-	}
-}
-
-func (openAdmission) Tick(time.Time, *[]core.Effect) {}
-func (openAdmission) Deadline() time.Time            { return time.Time{} }
-
 // watcher is a machine that asks for nothing: it tells the node's watchers who
 // came and went.
 type watcher struct{ events *eventHub }
@@ -63,6 +51,14 @@ func (p *parts) effector(n *Node) func(core.Effect) {
 			p.host.Admit(e.Peer)
 		case core.Disconnect:
 			p.disconnect(n, e)
+		case core.Block:
+			p.host.Block(e.Peer, e.Until, e.Reason)
+		case core.Send:
+			p.host.Send(e)
+		case core.Verify:
+			p.workers.Do(e)
+		case core.Penalize:
+			n.penalized(e)
 		case core.Notify:
 			n.notify(e.Notice)
 		case core.Persist:
@@ -72,7 +68,7 @@ func (p *parts) effector(n *Node) func(core.Effect) {
 }
 
 // troubles are the notices that an operator should see without asking.
-var troubles = []string{"bootstrap.unreachable", "bootstrap.fallback"}
+var troubles = []string{"bootstrap.unreachable", "bootstrap.fallback", "peer.banned", "claim.unsigned"}
 
 func (n *Node) notify(notice core.Notice) {
 	n.events.emit(notice.Kind, notice.Peer, notice.Text)
@@ -83,10 +79,21 @@ func (n *Node) notify(notice core.Notice) {
 	n.cfg.Logger.Log(context.Background(), level, notice.Text, "event", notice.Kind, "peer", notice.Peer)
 }
 
+// penalized tells of an offence. Reputation bounds how many one peer can commit.
+func (n *Node) penalized(e core.Penalize) {
+	n.events.emit("peer.offence", e.Peer, string(e.Offence)+": "+legible(e.Detail, maxText))
+	n.cfg.Logger.Debug("offence", "peer", e.Peer, "offence", e.Offence, "detail", e.Detail)
+}
+
+// disconnect closes a peer's connections. At most one goroutine of each peer does
+// so at a time: closing waits for nobody for long.
 func (p *parts) disconnect(n *Node, e core.Disconnect) {
 	n.events.emit("peer.dropped", e.Peer, e.Reason)
-	// At most one goroutine a connected peer: closing waits for nobody for long.
+	if _, closing := p.closing.LoadOrStore(e.Peer, nil); closing {
+		return
+	}
 	p.tasks.Go(func() {
+		defer p.closing.Delete(e.Peer)
 		if err := p.host.Disconnect(e.Peer); err != nil {
 			n.cfg.Logger.Debug("disconnect", "peer", e.Peer, "err", err)
 		}

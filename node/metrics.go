@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,7 +11,7 @@ import (
 	"github.com/weftnet/weft/adapters/libp2phost"
 	"github.com/weftnet/weft/adapters/metrics"
 	"github.com/weftnet/weft/node/internal/loop"
-	"github.com/weftnet/weft/protocols/dialing"
+	"github.com/weftnet/weft/protocols/discovery"
 )
 
 // scrapePatience bounds how long a scrape waits for the loop; chosen well under
@@ -19,8 +20,10 @@ const scrapePatience = 2 * time.Second
 
 // nodeStats is what the node itself counts.
 type nodeStats struct {
-	dialing       dialing.Stats
+	discovery.Stats
 	queued        int
+	checksQueued  int
+	checksDropped uint64
 	eventsDropped uint64
 	savesDropped  uint64
 	malformed     int
@@ -29,12 +32,17 @@ type nodeStats struct {
 
 func (n *Node) registerMetrics(p *parts) error {
 	var errs []error
-	for _, c := range []prometheus.Collector{
-		metrics.GossipSub(p.pubsub.Stats),
-		metrics.KadDHT(p.dht.Stats),
+	all := []prometheus.Collector{
 		metrics.Group(p.host.Stats, hostFields...),
-		metrics.Group(func() nodeStats { return n.stats(p) }, nodeFields...),
-	} {
+		metrics.Group(func() nodeStats { return n.stats(p) }, slices.Concat(nodeFields, dialingFields, discoveryFields)...),
+	}
+	if p.pubsub != nil {
+		all = append(all, metrics.GossipSub(p.pubsub.Stats))
+	}
+	if p.dht != nil {
+		all = append(all, metrics.KadDHT(p.dht.Stats))
+	}
+	for _, c := range all {
 		errs = append(errs, n.cfg.Registry.Register(c))
 	}
 	return errors.Join(errs...)
@@ -47,8 +55,8 @@ func (n *Node) stats(p *parts) nodeStats {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
 	defer cancel()
-	if asked, err := loop.Ask(ctx, p.loop, func(time.Time) dialing.Stats { return p.dialing.Stats() }); err == nil {
-		s.dialing = asked
+	if asked, err := loop.Ask(ctx, p.loop, func(time.Time) discovery.Stats { return p.discovery.Stats() }); err == nil {
+		s.Stats = asked
 	}
 	return s
 }
@@ -91,17 +99,22 @@ var nodeFields = []metrics.Field[nodeStats]{
 	metrics.Counter("weft_loop_dropped_events_total", "Repeatable events dropped because the protocol loop was busy.", func(s nodeStats) uint64 { return s.eventsDropped }),
 	metrics.Counter("weft_store_dropped_records_total", "Records not kept because the disk was behind.", func(s nodeStats) uint64 { return s.savesDropped }),
 	metrics.Gauge("weft_store_malformed_records", "Records of the store left out at the start because they cannot be read.", func(s nodeStats) int { return s.malformed }),
-	metrics.Gauge("weft_dialing_known_peers", "Peers that the node knows of, connected or not.", func(s nodeStats) int { return s.dialing.Known }),
+	metrics.Gauge("weft_loop_queued_checks", "Signature checks that wait for a worker.", func(s nodeStats) int { return s.checksQueued }),
+	metrics.Counter("weft_loop_dropped_checks_total", "Signature checks dropped because too many waited.", func(s nodeStats) uint64 { return s.checksDropped }),
+}
+
+var dialingFields = []metrics.Field[nodeStats]{
+	metrics.Gauge("weft_dialing_known_peers", "Peers that the node knows of, connected or not.", func(s nodeStats) int { return s.Dialing.Known }),
 	metrics.Gauges("weft_dialing_links", "Links and attempts, by state.", []string{"state"}, func(s nodeStats, emit metrics.Emit) {
-		emit(float64(s.dialing.Dialling), "dialling")
-		emit(float64(s.dialing.Inbound), "inbound")
-		emit(float64(s.dialing.Outbound), "outbound")
+		emit(float64(s.Dialing.Dialling), "dialling")
+		emit(float64(s.Dialing.Inbound), "inbound")
+		emit(float64(s.Dialing.Outbound), "outbound")
 	}),
-	metrics.Gauge("weft_dialing_bootstrappers", "Bootstrappers configured.", func(s nodeStats) int { return s.dialing.Bootstrappers }),
-	metrics.Gauge("weft_dialing_bootstrappers_connected", "Bootstrappers connected.", func(s nodeStats) int { return s.dialing.BootstrapConnected }),
-	metrics.Counter("weft_dialing_dials_total", "Dials that the node chose to begin.", func(s nodeStats) uint64 { return s.dialing.Dials }),
-	metrics.Counter("weft_dialing_failed_dials_total", "Dials that brought no connection.", func(s nodeStats) uint64 { return s.dialing.Failed + s.dialing.Swept }),
-	metrics.Counter("weft_dialing_forgotten_total", "Candidates forgotten after failing too often.", func(s nodeStats) uint64 { return s.dialing.Forgotten }),
-	metrics.Counter("weft_dialing_evicted_total", "Candidates that made room for others.", func(s nodeStats) uint64 { return s.dialing.Evicted }),
-	metrics.Counter("weft_dialing_refused_total", "Candidates for whom there was no room.", func(s nodeStats) uint64 { return s.dialing.Refused }),
+	metrics.Gauge("weft_dialing_bootstrappers", "Bootstrappers configured.", func(s nodeStats) int { return s.Dialing.Bootstrappers }),
+	metrics.Gauge("weft_dialing_bootstrappers_connected", "Bootstrappers connected.", func(s nodeStats) int { return s.Dialing.BootstrapConnected }),
+	metrics.Counter("weft_dialing_dials_total", "Dials that the node chose to begin.", func(s nodeStats) uint64 { return s.Dialing.Dials }),
+	metrics.Counter("weft_dialing_failed_dials_total", "Dials that brought no connection.", func(s nodeStats) uint64 { return s.Dialing.Failed + s.Dialing.Swept }),
+	metrics.Counter("weft_dialing_forgotten_total", "Candidates forgotten after failing too often.", func(s nodeStats) uint64 { return s.Dialing.Forgotten }),
+	metrics.Counter("weft_dialing_evicted_total", "Candidates that made room for others.", func(s nodeStats) uint64 { return s.Dialing.Evicted }),
+	metrics.Counter("weft_dialing_refused_total", "Candidates for whom there was no room.", func(s nodeStats) uint64 { return s.Dialing.Refused }),
 }

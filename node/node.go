@@ -11,7 +11,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
-	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/dialing"
 )
 
@@ -172,7 +171,7 @@ func (n *Node) ConnectPeer(ctx context.Context, id peer.ID) error {
 	case p.host.Connected(id):
 		return nil
 	}
-	info, err := p.dht.FindPeer(ctx, id)
+	info, err := n.FindPeer(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -193,9 +192,9 @@ func (n *Node) Disconnect(id peer.ID) error {
 	if !p.host.Connected(id) {
 		return fmt.Errorf("%w: %s", ErrUnknownPeer, id)
 	}
-	p.loop.Post(core.Command{Body: dialing.CoolDown{
+	p.command(dialing.CoolDown{
 		Peer: id, Until: time.Now().Add(disconnectedFor), Reason: "disconnected by the owner",
-	}})
+	})
 	return p.host.Disconnect(id)
 }
 
@@ -221,6 +220,9 @@ func (n *Node) FindPeer(ctx context.Context, id peer.ID) (peer.AddrInfo, error) 
 	if id == p.host.ID() {
 		return peer.AddrInfo{ID: id, Addrs: p.host.Addrs()}, nil
 	}
+	if p.dht == nil {
+		return peer.AddrInfo{}, fmt.Errorf("the DHT: %w", ErrOff)
+	}
 	return p.dht.FindPeer(ctx, id)
 }
 
@@ -229,6 +231,9 @@ func (n *Node) Closest(ctx context.Context, key string) ([]peer.AddrInfo, error)
 	p, err := n.live()
 	if err != nil {
 		return nil, err
+	}
+	if p.dht == nil {
+		return nil, fmt.Errorf("the DHT: %w", ErrOff)
 	}
 	return p.dht.Closest(ctx, key)
 }

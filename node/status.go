@@ -11,8 +11,9 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/weftnet/weft/adapters/libp2phost"
-	"github.com/weftnet/weft/node/internal/loop"
 	"github.com/weftnet/weft/protocols/dialing"
+	"github.com/weftnet/weft/protocols/discovery"
+	"github.com/weftnet/weft/protocols/reputation"
 )
 
 // Peer is a connected peer.
@@ -21,6 +22,9 @@ type Peer = libp2phost.PeerInfo
 // KnownPeer is a peer that the node knows of, connected or not, and what it
 // means to do about it.
 type KnownPeer = dialing.PeerState
+
+// Ban keeps a peer out until a time.
+type Ban = reputation.Ban
 
 // Status is what the node is and how it fares.
 type Status struct {
@@ -37,6 +41,9 @@ type Status struct {
 	DataDir  string                // empty when nothing is written
 
 	ReceivedBytes, SentBytes uint64 // on all streams, since the start
+
+	Discovery   discovery.Stats
+	ClaimSigned time.Time // when our own claim was signed; zero before
 }
 
 // Peers are the connected peers.
@@ -50,15 +57,7 @@ func (n *Node) Peers() []Peer {
 
 // KnownPeers are all peers that the node knows of.
 func (n *Node) KnownPeers(ctx context.Context) ([]KnownPeer, error) {
-	p, err := n.live()
-	if err != nil {
-		return nil, err
-	}
-	known, err := loop.Ask(ctx, p.loop, p.dialing.Peers)
-	if errors.Is(err, loop.ErrStopped) {
-		err = ErrClosed
-	}
-	return known, err
+	return ask(ctx, n, (*discovery.Machine).Known)
 }
 
 // Status says what the node is and how it fares.
@@ -71,8 +70,13 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 	peers := p.host.Peers()
 	s := Status{
 		ID: p.host.ID(), Network: n.cfg.Network, Agent: UserAgent(), Started: p.started,
-		Addrs: n.Addrs(), Peers: len(peers), Known: len(known),
-		DHTPeers: p.dht.Size(), Topics: len(p.pubsub.Topics()),
+		Addrs: n.Addrs(), Peers: len(peers), Known: len(known), Topics: len(n.Topics()),
+	}
+	if p.dht != nil {
+		s.DHTPeers = p.dht.Size()
+	}
+	if err == nil {
+		err = s.addDiscovery(ctx, n)
 	}
 	host := p.host.Stats()
 	s.ReceivedBytes, s.SentBytes = host.ReceivedBytes, host.SentBytes
@@ -85,6 +89,15 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 		s.DataDir = n.cfg.DataDir
 	}
 	return s, err
+}
+
+// addDiscovery fills in what the protocols know.
+func (s *Status) addDiscovery(ctx context.Context, n *Node) (err error) {
+	if s.Discovery, err = ask(ctx, n, func(m *discovery.Machine, _ time.Time) discovery.Stats { return m.Stats() }); err != nil {
+		return err
+	}
+	s.ClaimSigned, err = ask(ctx, n, func(m *discovery.Machine, _ time.Time) time.Time { return m.Signed() })
+	return err
 }
 
 // Check is one part of the node's health.
@@ -134,7 +147,7 @@ func listenErr(addrs []multiaddr.Multiaddr) error {
 }
 
 func (n *Node) joinErr(p *parts) error {
-	if len(n.cfg.Bootstrap) == 0 || p.host.NumPeers() > 0 {
+	if len(n.cfg.bootstrapSettings()) == 0 || p.host.Stats().Admitted > 0 {
 		return nil
 	}
 	text := fmt.Sprintf("no peer is connected; bootstrappers being tried: %d; `weft peers --all` says why each failed", len(n.bootstrap.list()))

@@ -84,7 +84,7 @@ func awaitEvent(t testing.TB, events *node.EventStream, kind string, p peer.ID) 
 // awaitPeer waits until n is connected to p, whether it happened or will.
 func awaitPeer(t testing.TB, n *node.Node, p peer.ID) {
 	t.Helper()
-	awaitEvent(t, n.EventsAfter(0), "peer.connected", p)
+	awaitEvent(t, n.EventsAfter(0), "peer.member", p)
 }
 
 func next(t testing.TB, sub *node.Subscription) node.Message {

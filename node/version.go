@@ -1,6 +1,14 @@
 package node
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+
+	"github.com/weftnet/weft/protocols/handshake"
+)
+
+// protocolVersion is the version of weft's protocols that this software speaks;
+// docs/protocols/handshake.md says which versions work together.
+var protocolVersion = handshake.Version{Major: 0, Minor: 3}
 
 // Version is set by the linker for releases; otherwise it is read from the
 // build information.

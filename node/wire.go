@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"math/rand/v2"
 	"path/filepath"
@@ -10,41 +11,66 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	p2pevent "github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
 
 	"github.com/weftnet/weft/adapters/admin"
 	"github.com/weftnet/weft/adapters/gossipsub"
 	"github.com/weftnet/weft/adapters/kaddht"
 	"github.com/weftnet/weft/adapters/libp2phost"
 	"github.com/weftnet/weft/adapters/store"
+	"github.com/weftnet/weft/adapters/validators"
 	"github.com/weftnet/weft/node/internal/loop"
 	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/dialing"
+	"github.com/weftnet/weft/protocols/discovery"
+	"github.com/weftnet/weft/protocols/handshake"
+	"github.com/weftnet/weft/protocols/infect"
+	"github.com/weftnet/weft/protocols/peerlist"
+	"github.com/weftnet/weft/protocols/uptime"
 )
 
 // parts are what a running node is made of, in the order in which they open.
 type parts struct {
-	store   *store.Store
-	host    *libp2phost.Host
-	dht     *kaddht.DHT
-	pubsub  *gossipsub.PubSub
-	dialing *dialing.Machine // owned by the loop: read it through loop.Call
-	loop    *loop.Loop
-	api     *admin.Server
+	store      *store.Store
+	host       *libp2phost.Host
+	dht        *kaddht.DHT
+	pubsub     *gossipsub.PubSub
+	discovery  *discovery.Machine // owned by the loop: read it through loop.Call
+	loop       *loop.Loop
+	workers    *loop.Workers
+	members    *validators.Watcher // nil: no such file
+	validators *validators.Watcher // nil: no such file
+	trusted    trustedPeers
+	api        *admin.Server
 
 	started      time.Time
 	saves        chan core.Record
 	savesDropped atomic.Uint64
 	storeErr     atomic.Pointer[error] // the last write's failure; nil when it succeeded
+	closing      sync.Map              // peers being disconnected
+	gate         chan struct{}         // closed when the machine may see the host's events
+	open         func()                // closes gate
 	cancel       context.CancelFunc
 	tasks        sync.WaitGroup
 	closers      []func() error // run last to first
 }
 
+// messages are the weft protocols that the host carries, the handshake first. It
+// judges the other clock itself.
+var messages = []libp2phost.MessageProtocol{
+	{ID: handshake.Protocol, MaxPayload: handshake.MaxPayload, AnyClock: true},
+	{ID: peerlist.Protocol, MaxPayload: peerlist.MaxPayload},
+	{ID: uptime.Protocol, MaxPayload: uptime.MaxPayload},
+	{ID: infect.ClaimsProtocol, MaxPayload: infect.MaxPayload},
+}
+
 // wire opens the adapters, connects them to the loop and starts it. Whatever
 // fails closes what was opened before.
 func (n *Node) wire(ctx context.Context) (_ *parts, err error) {
-	p := &parts{started: time.Now(), saves: make(chan core.Record, savesWaiting)}
+	p := &parts{started: time.Now(), saves: make(chan core.Record, savesWaiting), gate: make(chan struct{})}
+	p.open = sync.OnceFunc(func() { close(p.gate) })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -60,13 +86,18 @@ func (n *Node) wire(ctx context.Context) (_ *parts, err error) {
 	if err := n.openMachines(p, key); err != nil {
 		return nil, err
 	}
+	if err := n.prepare(p); err != nil {
+		return nil, err
+	}
 	if err := n.openHost(p, key); err != nil {
 		return nil, err
 	}
 	if err := n.openOverlay(p); err != nil {
 		return nil, err
 	}
-	n.run(p)
+	if err := n.run(ctx, p); err != nil {
+		return nil, err
+	}
 	return p, n.openAPI(p)
 }
 
@@ -100,20 +131,46 @@ func (n *Node) openStore(p *parts) (err error) {
 
 // openMachines makes the protocol machines and the loop that will own them.
 func (n *Node) openMachines(p *parts, key crypto.PrivKey) error {
+	cfg, err := n.discoveryConfig(p, key)
+	if err != nil {
+		return err
+	}
+	var seed [32]byte
+	if _, err := crand.Read(seed[:]); err != nil {
+		return err
+	}
+	if p.discovery, err = discovery.New(cfg, rand.New(rand.NewChaCha8(seed))); err != nil {
+		return err
+	}
+	p.loop = loop.New(p.effector(n), p.discovery, watcher{n.events})
+	p.workers = loop.NewWorkers(p.loop.Post)
+	return nil
+}
+
+func (n *Node) discoveryConfig(p *parts, key crypto.PrivKey) (cfg discovery.Config, err error) {
 	self, err := peer.IDFromPrivateKey(key)
 	if err != nil {
-		return err
+		return cfg, err
 	}
-	saved, err := p.store.SavedPeers(store.MaxSavedPeers)
-	if err != nil {
-		return err
+	cfg = discovery.DefaultConfig(key, self, n.cfg.Network, protocolVersion)
+	cfg.ConsensusKey = n.cfg.ConsensusKey
+	cfg.Handshake.Genesis = n.cfg.Genesis
+	if n.cfg.Admission == "members" {
+		cfg.Handshake.Admission = handshake.Members
+		cfg.PeerList.Open = n.cfg.ValidatorsFile == "" // without validators every member may be told of
 	}
-	cfg := dialing.DefaultConfig()
-	cfg.Self, cfg.Saved, cfg.AwaitBootstrappers = self, saved, len(n.cfg.Bootstrap) > 0
-	cfg.TargetDegree, cfg.MaxPeers = n.cfg.TargetDegree, n.cfg.MaxPeers
-	p.dialing = dialing.New(cfg, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
-	p.loop = loop.New(p.effector(n), openAdmission{}, p.dialing, watcher{n.events})
-	return nil
+	cfg.Symmetry = n.cfg.Symmetry == "required"
+	cfg.Keep = func(a multiaddr.Multiaddr) bool { return p.host.Keep(a) }
+	cfg.Dialing.AwaitBootstrappers = len(n.cfg.bootstrapSettings()) > 0
+	cfg.Dialing.TargetDegree, cfg.Dialing.MaxPeers = n.cfg.TargetDegree, n.cfg.MaxPeers
+	if n.cfg.Topology == "mesh" {
+		cfg.Dialing.Topology = dialing.Mesh
+	}
+	if cfg.Dialing.Saved, err = p.store.SavedPeers(store.MaxSavedPeers); err != nil {
+		return cfg, err
+	}
+	cfg.Highest, err = p.store.OwnTimestamp()
+	return cfg, err
 }
 
 func (n *Node) openHost(p *parts, key crypto.PrivKey) (err error) {
@@ -130,13 +187,17 @@ func (n *Node) openHost(p *parts, key crypto.PrivKey) (err error) {
 	}
 	cfg.TLSOnly, cfg.MDNS = n.cfg.TLSOnly, n.cfg.MDNS
 	cfg.MaxPeers, cfg.ConnsPerIP = n.cfg.MaxPeers, n.cfg.ConnsPerIP
-	cfg.Reserved = n.bootstrap.has
-	cfg.KeepOutbound = min(n.cfg.TargetDegree, n.cfg.MaxPeers/2)
+	cfg.Reserved = func(id peer.ID) bool { return n.bootstrap.has(id) || p.trusted.has(id) }
+	cfg.Symmetry = n.cfg.Symmetry == "required"
+	cfg.Messages, cfg.Deliver, cfg.Trusted = messages, p.loop.Deliver, p.trusted.has
+	if n.cfg.Topology == "bounded" { // in a mesh whoever is first dials
+		cfg.KeepOutbound = min(n.cfg.TargetDegree, n.cfg.MaxPeers/2)
+	}
 	cfg.DialTimeout, cfg.MemoryLimit = n.cfg.DialTimeout, n.cfg.MemoryLimit
 	cfg.MaxInboundMessage = gossipsub.WireLimit(n.cfg.MaxMessageBytes)
 	cfg.UserAgent, cfg.Resolver = UserAgent(), n.cfg.Resolver
 	cfg.Logger, cfg.Registerer = n.cfg.Logger, n.cfg.Registry
-	cfg.Post = p.loop.Post
+	cfg.Post = p.postWhenOpen
 	if p.host, err = libp2phost.New(cfg); err == nil {
 		p.onClose(p.host.Close)
 	}
@@ -145,12 +206,23 @@ func (n *Node) openHost(p *parts, key crypto.PrivKey) (err error) {
 
 // openOverlay opens what lives on top of the host: DHT and pubsub. Both get the
 // overlay host, which shows them admitted peers only.
-func (n *Node) openOverlay(p *parts) (err error) {
-	p.dht, err = kaddht.New(p.host.Overlay(), n.dhtConfig(p))
-	if err != nil {
-		return err
+func (n *Node) openOverlay(p *parts) error {
+	if !n.cfg.NoDHT {
+		var err error
+		if p.dht, err = kaddht.New(p.host.Overlay(), n.dhtConfig(p)); err != nil {
+			return err
+		}
+		p.onClose(p.dht.Close)
 	}
-	p.onClose(p.dht.Close)
+	if !n.cfg.NoPubSub {
+		if err := n.openPubSub(p); err != nil {
+			return err
+		}
+	}
+	return n.registerMetrics(p)
+}
+
+func (n *Node) openPubSub(p *parts) (err error) {
 	cfg := gossipsub.DefaultConfig()
 	cfg.MaxMessage, cfg.Logger = n.cfg.MaxMessageBytes, n.cfg.Logger
 	if p.pubsub, err = gossipsub.New(p.host.Overlay(), cfg); err != nil {
@@ -162,7 +234,7 @@ func (n *Node) openOverlay(p *parts) (err error) {
 			return err
 		}
 	}
-	return n.registerMetrics(p)
+	return nil
 }
 
 func (n *Node) dhtConfig(p *parts) kaddht.Config {
@@ -176,18 +248,36 @@ func (n *Node) dhtConfig(p *parts) kaddht.Config {
 	return cfg
 }
 
-// run starts the goroutines of the node; close ends them.
-func (n *Node) run(p *parts) {
+// run starts the goroutines of the node; close ends them. Peers that came first
+// wait until the machine knows our addresses, as it greets them with these.
+func (n *Node) run(start context.Context, p *parts) error {
+	updates, err := p.host.Base().EventBus().Subscribe(new(p2pevent.EvtLocalAddressesUpdated))
+	if err != nil {
+		return err
+	}
+	p.command(discovery.SetAddrs{Addrs: n.resolved(start, p.host.Addrs())})
+	p.open()
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	p.tasks.Go(func() { p.loop.Run(ctx) })
+	p.tasks.Go(func() { p.workers.Run(ctx) })
+	p.tasks.Go(func() { n.keepAddrs(ctx, p, updates) })
+	p.tasks.Go(func() { n.loadClaims(ctx, p) })
 	p.tasks.Go(func() { p.keepSaving(ctx, n.cfg.Logger) })
 	p.tasks.Go(func() { n.keepBootstrapping(ctx, p) })
+	return nil
+}
+
+// postWhenOpen holds back the host's events until the machine may see them.
+func (p *parts) postWhenOpen(ev core.Event) {
+	<-p.gate
+	p.loop.Post(ev)
 }
 
 func (p *parts) onClose(f func() error) { p.closers = append(p.closers, f) }
 
 func (p *parts) close() error {
+	p.open()
 	if p.cancel != nil {
 		p.cancel()
 		p.tasks.Wait()

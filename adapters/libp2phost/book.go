@@ -222,11 +222,10 @@ func (b *book) tell(c network.Conn) bool {
 	}
 	if !pl.told {
 		pl.told = true
-		b.messages.open(p)
-		b.events.push(core.Connected{
+		b.events.push(opened{core.Connected{
 			Peer: p, Addr: c.RemoteMultiaddr(), Guest: pl.guest,
 			Inbound: c.Stat().Direction == network.DirInbound,
-		})
+		}, b.messages.open(p)})
 	}
 	linked, changed := pl.link(p)
 	if changed {

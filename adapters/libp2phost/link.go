@@ -21,6 +21,7 @@ type link struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	capacity *capacity
+	posted   chan struct{} // closed when the node was told of the peer
 
 	mu     sync.Mutex // guards what follows, and the lanes
 	conns  []network.Conn
@@ -32,7 +33,7 @@ type link struct {
 }
 
 func newLink(m *messenger, p peer.ID) *link {
-	l := &link{m: m, peer: p, capacity: newCapacity(m.cfg.Read, m.pools), lanes: make([]lane, len(m.cfg.Messages))}
+	l := &link{m: m, peer: p, posted: make(chan struct{}), capacity: newCapacity(m.cfg.Read, m.pools), lanes: make([]lane, len(m.cfg.Messages))}
 	l.queued = load{maxMessages: m.cfg.OutboxMessages, maxBytes: m.cfg.OutboxBytes}
 	l.ctx, l.cancel = context.WithCancel(m.ctx)
 	sender, err := frame.SenderOf(p)

@@ -94,15 +94,17 @@ func (m *messenger) close() {
 }
 
 // open makes the link of a peer that is now connected. It is called, like shut,
-// under the book's lock, so that links and events keep one order.
-func (m *messenger) open(p peer.ID) {
+// under the book's lock, so that links and events keep one order. Its messages are
+// delivered once posted is closed.
+func (m *messenger) open(p peer.ID) (posted chan<- struct{}) {
 	if m == nil {
-		return
+		return nil
 	}
 	l := newLink(m, p)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.links[p] = l
+	return l.posted
 }
 
 // shut ends the link of a peer whose last connection is gone.

@@ -28,6 +28,12 @@ type notifier struct {
 // counted is the last event of a new connection.
 type counted struct{ core.Event }
 
+// opened is the first event of a peer. Its messages wait for it to be posted.
+type opened struct {
+	core.Connected
+	posted chan<- struct{} // nil: there are none
+}
+
 var _ network.Notifiee = (*notifier)(nil)
 
 func newNotifier(ctx context.Context, b *book) *notifier {
@@ -37,13 +43,18 @@ func newNotifier(ctx context.Context, b *book) *notifier {
 // run posts until the context ends.
 func (n *notifier) run(post func(core.Event)) {
 	n.events.run(n.ctx, func(ev core.Event) {
-		last, ok := ev.(counted)
-		if !ok {
+		switch ev := ev.(type) {
+		case counted:
+			post(ev.Event)
+			<-n.room
+		case opened:
+			post(ev.Connected)
+			if ev.posted != nil {
+				close(ev.posted)
+			}
+		default:
 			post(ev)
-			return
 		}
-		post(last.Event)
-		<-n.room
 	})
 }
 

@@ -20,13 +20,15 @@ type PeerInfo struct {
 	Agent     string        // as it calls itself; "" before identify
 	Protocols []protocol.ID
 	Conns     int
-	Streams   int // on all connections
-	Since     time.Time
-	Admitted  bool
-	Reserved  bool
-	Guest     bool   // has no place and stays for a moment only
-	Transport string // "tcp" or "quic-v1"
-	Security  string // "tls" or "noise"
+
+	InboundConns, OutboundConns int // of them, that the peer and that we dialled
+	Streams                     int // on all connections
+	Since                       time.Time
+	Admitted                    bool
+	Reserved                    bool
+	Guest                       bool   // has no place and stays for a moment only
+	Transport                   string // "tcp" or "quic-v1"
+	Security                    string // "tls" or "noise"
 }
 
 // Peers describes the connected peers, the oldest first.
@@ -60,6 +62,11 @@ func (h *Host) describe(pl place) PeerInfo {
 		info.Agent, _ = agent.(string)
 	}
 	for _, c := range pl.conns {
+		if c.Stat().Direction == network.DirInbound {
+			info.InboundConns++
+		} else {
+			info.OutboundConns++
+		}
 		info.Streams += c.Stat().NumStreams
 	}
 	return info

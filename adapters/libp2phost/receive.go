@@ -188,6 +188,12 @@ func (r *reader) take(d *delivery) error {
 		r.explain(err)
 		return nil
 	}
+	select {
+	case <-r.link.posted:
+	case <-r.link.ctx.Done():
+		d.release()
+		return r.link.ctx.Err()
+	}
 	m.stats.received(d.size)
 	d.excuse(true) // from now on it is ours
 	m.cfg.Deliver(core.Received{Peer: r.link.peer, Protocol: protocol.ID, Type: header.Type, Payload: payload}, d.done)

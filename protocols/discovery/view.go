@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/multiformats/go-multiaddr"
-
 	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/dialing"
@@ -161,19 +159,8 @@ func (m *Machine) Validators(now time.Time) (all []Validator) {
 // Bans are the bans in force.
 func (m *Machine) Bans(now time.Time) []reputation.Ban { return m.reputation.Bans(now) }
 
-// Members is how many peers completed the handshake.
-func (m *Machine) Members() int { return m.members }
-
-// Observed is what the others say of our uptime; false: nobody said anything.
-func (m *Machine) Observed() (uptime.Percent, bool) { return m.uptime.Observed() }
-
-// Addrs are the addresses in our claim.
-func (m *Machine) Addrs() []multiaddr.Multiaddr {
-	if m.signer.Current().Bytes() == nil {
-		return nil
-	}
-	return m.signer.Current().Claim().Addrs
-}
+// Signed is when our claim was signed; zero before the first.
+func (m *Machine) Signed() time.Time { return m.signer.Current().Time }
 
 // Stats are counters since the start and, at the end, gauges.
 type Stats struct {
@@ -191,6 +178,9 @@ type Stats struct {
 	Reputation reputation.Stats
 
 	Connected, Members, Plain, Validators int
+
+	Observed   uptime.Percent // what the others say of our uptime
+	IsObserved bool           // false: nobody said anything
 }
 
 // Stats says how discovery fares.
@@ -198,6 +188,7 @@ func (m *Machine) Stats() Stats {
 	s := m.stats
 	s.Handshake, s.PeerList, s.Claims = m.handshake.Stats(), m.lists.Stats(), m.tracker.Book().Stats()
 	s.Gossip, s.Uptime, s.Dialing, s.Reputation = m.gossip.Stats(), m.uptime.Stats(), m.dialing.Stats(), m.reputation.Stats()
+	s.Observed, s.IsObserved = m.uptime.Observed()
 	s.Connected, s.Members, s.Plain, s.Validators = len(m.peers), m.members, m.plain, len(m.admissions.validators())
 	return s
 }

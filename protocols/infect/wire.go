@@ -27,6 +27,10 @@ const (
 // MaxInline bounds an item in a Push, in bytes. Chosen as the largest claim.
 const MaxInline = 1024
 
+// MaxPayload bounds a message of this protocol, in bytes: an inline item with its
+// ID and tags.
+const MaxPayload = MaxInline + 64
+
 // ErrMalformed means that a message breaks a bound. It is skipped.
 var ErrMalformed = errors.New("malformed gossip message")
 

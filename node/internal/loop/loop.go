@@ -37,6 +37,7 @@ type Loop struct {
 type entry struct {
 	event core.Event
 	call  func(now time.Time)
+	done  func(used time.Duration) // after the event was handled; nil: nobody waits
 }
 
 // New makes a loop over machines, which it owns from now on. do carries out an
@@ -74,6 +75,16 @@ func (l *Loop) Post(ev core.Event) {
 	select {
 	case l.queue <- entry{event: ev}:
 	case <-l.stopped:
+	}
+}
+
+// Deliver queues a message as Post does an event. done is called when it was
+// handled, with the time that took, or discarded.
+func (l *Loop) Deliver(ev core.Received, done func(used time.Duration)) {
+	select {
+	case l.queue <- entry{event: ev, done: done}:
+	case <-l.stopped:
+		done(0)
 	}
 }
 
@@ -134,6 +145,9 @@ func (l *Loop) take(now time.Time, e entry) {
 		m.Handle(now, e.event, &l.effects)
 	}
 	l.flush()
+	if e.done != nil {
+		e.done(time.Since(now))
+	}
 }
 
 func (l *Loop) tick(now time.Time) {
