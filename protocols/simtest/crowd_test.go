@@ -178,7 +178,7 @@ func (c *crowd) up() []*member {
 // full says whether every running node is a member at every other.
 func (c *crowd) full() bool {
 	up := c.up()
-	return !slices.ContainsFunc(up, func(m *member) bool { return m.machine().Members() < len(up)-1 })
+	return !slices.ContainsFunc(up, func(m *member) bool { return m.machine().Stats().Members < len(up)-1 })
 }
 
 // least is the smallest number that a measure has at any running node.
