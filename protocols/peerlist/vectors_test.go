@@ -162,6 +162,7 @@ func TestVectorLimits(t *testing.T) {
 		"max-filter":                 vectors.Of(MaxFilterBytes, "bytes"),
 		"salt":                       vectors.Of(SaltSize, "bytes"),
 		"max-query":                  vectors.Of(MaxQueryBytes, "bytes"),
+		"max-payload":                vectors.Of(MaxPayload, "bytes"),
 		"max-answer":                 vectors.Of(MaxAnswer, "claims"),
 		"max-claim":                  vectors.Of(MaxEnvelopeBytes, "bytes"),
 		"ask-every":                  vectors.Time(cfg.AskEvery),

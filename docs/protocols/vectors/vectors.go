@@ -91,12 +91,14 @@ func Of(n int, unit string) string {
 	return digits + " " + unit
 }
 
-// Time writes a duration as pages do: in hours, seconds or milliseconds, the
-// largest that needs no fraction.
+// Time writes a duration as pages do: in a unit that needs no fraction, and in
+// minutes only from ten on.
 func Time(d time.Duration) string {
 	switch {
 	case d >= time.Hour && d%time.Hour == 0:
 		return Of(int(d/time.Hour), "h")
+	case d >= 10*time.Minute && d%time.Minute == 0:
+		return Of(int(d/time.Minute), "min")
 	case d%time.Second == 0:
 		return Of(int(d/time.Second), "s")
 	}
