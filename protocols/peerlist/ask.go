@@ -6,18 +6,28 @@ import (
 	"github.com/weftnet/weft/protocols/core"
 )
 
-// settle ends a round. News keep the pace; a question without news doubles the
-// pause; after a full list with news the next question follows at once, so that
-// joining does not wait for ticks.
+// hurry begins the ramp of questions at its shortest pause. One that is under way
+// goes on, so that a stream of newcomers costs no more than one ramp after another.
+func (x *Exchange) hurry(now time.Time, joining bool) {
+	if joining || x.pause >= x.cfg.AskEvery {
+		size := (x.tracker.known.query.size() + 1<<10 - 1) >> 10 // in KiB
+		x.pause = min(time.Duration(size)*x.cfg.AskFirst, x.cfg.AskEvery)
+	}
+	x.askAt = core.Earliest(x.askAt, now.Add(x.pause))
+}
+
+// settle ends a round. The pause doubles, without news beyond the usual one; after
+// a full list with news the next question follows at once, so that joining does
+// not wait for ticks.
 func (x *Exchange) settle(now time.Time, v Verify, news bool, out *[]core.Action) {
 	switch {
 	case news && v.full && x.streak < maxStreak:
-		x.pause = x.cfg.AskEvery
+		x.pause = min(x.pause, x.cfg.AskEvery)
 		x.streak++
 		x.ask(now, out)
 		return
 	case news:
-		x.pause = x.cfg.AskEvery
+		x.pause = min(2*x.pause, x.cfg.AskEvery)
 	case v.asked:
 		x.pause = min(2*x.pause, x.cfg.MaxAskEvery)
 	default:

@@ -28,7 +28,15 @@
 //	  │        PeerList{7, ≤ 15 claims}    │
 //	  │◀───────────────────────────────────┤
 //	  │ Verify ... Verified                │
-//	  │ full and news: asks again at once; news: in 2 s; none: in 4, 8, ... 60 s
+//	  │ asks again: at once after a full answer with news, else after
+//	  │ 0.1 0.2 0.4 ... s from joining or a newcomer on, up to 2 s with news, 60 s without
+//
+// The ramp from 0.1 s is for nodes that start together: those that a bootstrapper
+// accepts at the same moment are not on each other's first list. It costs five
+// questions more than a start at 2 s would, 2 KB in a network of up to 270 nodes
+// (320 B for a question, 60 for an empty answer). It begins at 0.1 s for each KiB
+// of filter, so that a larger network asks less often, and not at all sooner than
+// every 2 s from 20 KiB on. At rest nothing is asked more often than before.
 //
 // A claim is told while all of this holds: the asker's filter lacks it, its owner
 // is connected now, the claim that the owner itself gave us (in the handshake, or

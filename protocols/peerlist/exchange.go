@@ -45,7 +45,7 @@ type asker struct {
 
 // NewExchange makes the exchange over a tracker.
 func NewExchange(t *Tracker, rng *rand.Rand) *Exchange {
-	return &Exchange{tracker: t, cfg: t.cfg, rng: rng, askers: map[core.PeerID]*asker{}, pause: t.cfg.AskEvery}
+	return &Exchange{tracker: t, cfg: t.cfg, rng: rng, askers: map[core.PeerID]*asker{}, pause: t.cfg.AskFirst}
 }
 
 // Ready takes in a member whose handshake completed, with the claim from it.
@@ -56,8 +56,7 @@ func (x *Exchange) Ready(now time.Time, own claim.Signed) {
 	}
 	first := x.askAt.IsZero()
 	if x.tracker.Connected(now, own) == nil || first {
-		x.pause = x.cfg.AskEvery // somebody new: there may be more
-		x.askAt = core.Earliest(x.askAt, now.Add(x.pause))
+		x.hurry(now, first) // somebody new: there may be more
 	}
 	if first && x.streak > 0 {
 		x.askAt = now // its full greeting was news before there was anyone to ask

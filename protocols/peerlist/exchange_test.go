@@ -108,23 +108,93 @@ func claims(from, n int) (es []claim.Signed) {
 	return es
 }
 
+// paces answers questions and says how long after the last one each came. answer
+// is given the number of the question.
+func (r *rig) paces(n int, answer func(i int) []claim.Signed) (pauses []time.Duration) {
+	r.t.Helper()
+	last := r.now
+	for i := range n {
+		p, q := r.asked()
+		pauses = append(pauses, r.now.Sub(last))
+		last = r.now
+		r.answered(p, q.ID, answer(i)...)
+	}
+	return pauses
+}
+
+func silence(int) []claim.Signed { return nil }
+
+func ms(n ...time.Duration) []time.Duration {
+	for i := range n {
+		n[i] *= time.Millisecond
+	}
+	return n
+}
+
 func TestQuestionsSlowDownWhileAnswersAreEmptyAndSpeedUpWithNews(t *testing.T) {
 	r := newRig(t)
 	r.Ready(r.now, claimOf(who("bob"), 1))
-	last := r.now
-	for _, want := range []time.Duration{2, 4, 8, 16, 32, 60, 60} {
-		p, q := r.asked()
-		if d := r.now.Sub(last); d != want*time.Second || p != who("bob") {
-			t.Errorf("asked %s after %v, want bob after %vs", p, d, want)
-		}
-		last = r.now
-		r.answered(p, q.ID)
+	want := ms(100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000)
+	if got := r.paces(len(want), silence); !slices.Equal(got, want) {
+		t.Errorf("pauses %v, want %v", got, want)
 	}
-	p, q := r.asked()
-	last = r.now
-	r.answered(p, q.ID, claims(0, 3)...)
-	if r.asked(); r.now.Sub(last) != 2*time.Second {
-		t.Errorf("after news the next question came in %v", r.now.Sub(last))
+	news := func(i int) []claim.Signed { return claims(3*i, 3) }
+	want = ms(60000, 2000, 2000)
+	if got := r.paces(len(want), news); !slices.Equal(got, want) {
+		t.Errorf("with news pauses %v, want %v", got, want)
+	}
+}
+
+func TestNewsDoNotEndTheRamp(t *testing.T) {
+	r := newRig(t)
+	r.Ready(r.now, claimOf(who("bob"), 1))
+	want := ms(100, 200, 400, 800, 1600, 2000, 2000)
+	if got := r.paces(len(want), func(i int) []claim.Signed { return claims(3*i, 3) }); !slices.Equal(got, want) {
+		t.Errorf("pauses %v, want %v", got, want)
+	}
+}
+
+func TestANewcomerBeginsARampAndAStreamOfThemOneAfterAnother(t *testing.T) {
+	r := newRig(t)
+	r.Ready(r.now, claimOf(who("bob"), 1))
+	r.paces(10, silence)
+	r.Ready(r.now, claimOf(peerN(0), 1))
+	if got, want := r.paces(3, silence), ms(100, 200, 400); !slices.Equal(got, want) {
+		t.Errorf("after a newcomer pauses %v, want %v", got, want)
+	}
+	r.Ready(r.now, claimOf(peerN(0), 1)) // known: nothing new
+	if got, want := r.paces(1, silence), ms(800); !slices.Equal(got, want) {
+		t.Errorf("after somebody known a pause of %v, want %v", got, want)
+	}
+	begun, questions := r.now, 0
+	for i := 1; r.now.Sub(begun) < time.Minute; i++ {
+		r.Ready(r.now, claimOf(peerN(i), 1))
+		r.paces(1, silence)
+		questions++
+	}
+	if questions > 120 { // five in 3.1 s
+		t.Errorf("%d questions in a minute of newcomers, want at most 120", questions)
+	}
+}
+
+func TestALargeFilterIsSentLessOften(t *testing.T) {
+	for _, tt := range []struct {
+		known int
+		want  []time.Duration
+	}{
+		{500, ms(200, 400, 800)},
+		{2000, ms(800, 1600, 3200)},
+		{6000, ms(2000, 4000, 8000)},
+	} {
+		r := newRig(t)
+		for _, c := range claims(0, tt.known) {
+			_ = r.tracker.Add(r.now, who("bob"), c)
+		}
+		r.tracker.rebuild()
+		r.Ready(r.now, claimOf(who("bob"), 1))
+		if got := r.paces(3, silence); !slices.Equal(got, tt.want) {
+			t.Errorf("with %d claims (%d B) pauses %v, want %v", tt.known, r.tracker.Query().size(), got, tt.want)
+		}
 	}
 }
 

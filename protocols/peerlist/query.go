@@ -50,6 +50,9 @@ func (q Query) Append(b []byte) []byte {
 	return protowire.AppendBytes(b, q.salt[:])
 }
 
+// size is about how many bytes the encoding takes.
+func (q Query) size() int { return len(q.filter.bits) + SaltSize }
+
 // ParseQuery decodes a peer's query and refuses what no honest node sends: with
 // frame.ErrFields or one of the errors above. The query refers to msg, which must not change afterwards.
 func ParseQuery(msg []byte) (Query, error) {

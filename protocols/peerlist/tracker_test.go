@@ -149,6 +149,7 @@ func TestAFloodOfIdentitiesKeepsTheFilterSmall(t *testing.T) {
 
 func TestConfigErrorsNameTheField(t *testing.T) {
 	for field, spoil := range map[string]func(*Config, *claim.Config){
+		"AskFirst":     func(c *Config, _ *claim.Config) { c.AskFirst = 0 },
 		"MaxAskEvery":  func(c *Config, _ *claim.Config) { c.MaxAskEvery = time.Second },
 		"RebuildEvery": func(c *Config, _ *claim.Config) { c.RebuildEvery = 0 },
 		"LookupBurst":  func(c *Config, _ *claim.Config) { c.LookupBurst = 0 },
