@@ -20,6 +20,7 @@ import (
 	"github.com/weftnet/weft/adapters/libp2phost"
 	"github.com/weftnet/weft/adapters/metrics"
 	"github.com/weftnet/weft/protocols/dialing"
+	"github.com/weftnet/weft/protocols/discovery"
 	"github.com/weftnet/weft/protocols/handshake"
 )
 
@@ -46,8 +47,10 @@ type Config struct {
 	// "members", to disconnect whoever is not in MembersFile or ValidatorsFile.
 	Admission string
 	// Symmetry is "off", or "required": a pair that is not connected in both
-	// directions within 15 s is disconnected.
-	Symmetry string
+	// directions SymmetryWithin from its first connection is disconnected, and kept
+	// apart for ten minutes.
+	Symmetry       string
+	SymmetryWithin time.Duration
 	// MembersFile names the peers to admit, one peer ID a line; it is read again
 	// when it changes.
 	MembersFile string
@@ -148,6 +151,7 @@ func DefaultConfig() Config {
 	return Config{
 		Network:         kaddht.DefaultNetwork,
 		Profile:         "open",
+		SymmetryWithin:  discovery.SymmetryWithin,
 		Listen:          []string{"/ip4/0.0.0.0/tcp/30303", "/ip4/0.0.0.0/udp/30303/quic-v1", "/ip6/::/tcp/30303", "/ip6/::/udp/30303/quic-v1"},
 		MaxPeers:        host.MaxPeers,
 		TargetDegree:    dial.TargetDegree,
@@ -289,6 +293,8 @@ func (c Config) validateLimits() error {
 		return c.bad("TargetDegree", c.TargetDegree, "use 1 to MaxPeers")
 	case c.MaxMessageBytes < 1 || c.MaxMessageBytes > MaxMessageLimit:
 		return c.bad("MaxMessageBytes", c.MaxMessageBytes, fmt.Sprintf("use 1 to %d", MaxMessageLimit))
+	case c.SymmetryWithin <= 0:
+		return c.bad("SymmetryWithin", c.SymmetryWithin, "use a positive duration, as 15s")
 	case c.DialTimeout <= 0:
 		return c.bad("DialTimeout", c.DialTimeout, "use a positive duration, as 10s")
 	case c.ConnsPerIP < 1:

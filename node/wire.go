@@ -159,7 +159,7 @@ func (n *Node) discoveryConfig(p *parts, key crypto.PrivKey) (cfg discovery.Conf
 		cfg.Handshake.Admission = handshake.Members
 		cfg.PeerList.Open = n.cfg.ValidatorsFile == "" // without validators every member may be told of
 	}
-	cfg.Symmetry = n.cfg.Symmetry == "required"
+	cfg.Symmetry, cfg.SymmetryWithin = n.cfg.Symmetry == "required", n.cfg.SymmetryWithin
 	cfg.Keep = func(a multiaddr.Multiaddr) bool { return p.host.Keep(a) }
 	cfg.Dialing.AwaitBootstrappers = len(n.cfg.bootstrapSettings()) > 0
 	cfg.Dialing.TargetDegree, cfg.Dialing.MaxPeers = n.cfg.TargetDegree, n.cfg.MaxPeers

@@ -19,6 +19,9 @@ import (
 	"github.com/weftnet/weft/protocols/uptime"
 )
 
+// SymmetryWithin is the default of Config.SymmetryWithin (design: T).
+const SymmetryWithin = 15 * time.Second
+
 // ErrConfig is wrapped by every error of New.
 var ErrConfig = errors.New("invalid discovery configuration")
 
@@ -67,7 +70,7 @@ func DefaultConfig(key crypto.PrivKey, self core.PeerID, network string, version
 
 		PlainPeers: 16, // design: a quota of their own
 
-		SymmetryWithin: 15 * time.Second, // design: T
+		SymmetryWithin: SymmetryWithin,
 		CoolDown:       10 * time.Minute, // design; casper-node: redemption time
 
 		GossipFirst: 5 * time.Second, // casper-node: first gossip of the own address

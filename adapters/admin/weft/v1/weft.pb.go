@@ -1041,8 +1041,9 @@ type Peer struct {
 	Validator bool `protobuf:"varint,21,opt,name=validator,proto3" json:"validator,omitempty"`
 	// The version of weft's protocols that it runs, as "0.3.0"; empty for others.
 	ProtocolVersion string `protobuf:"bytes,22,opt,name=protocol_version,json=protocolVersion,proto3" json:"protocol_version,omitempty"`
-	// Connections that it opened, and that we opened.
-	InboundConnections  uint32 `protobuf:"varint,23,opt,name=inbound_connections,json=inboundConnections,proto3" json:"inbound_connections,omitempty"`
+	// Of its connections, those that it opened.
+	InboundConnections uint32 `protobuf:"varint,23,opt,name=inbound_connections,json=inboundConnections,proto3" json:"inbound_connections,omitempty"`
+	// Of them, those that we opened.
 	OutboundConnections uint32 `protobuf:"varint,24,opt,name=outbound_connections,json=outboundConnections,proto3" json:"outbound_connections,omitempty"`
 	// How much of the time since we first met it we saw it up, 0 to 100; unset when
 	// it is no member.
@@ -2056,11 +2057,13 @@ func (x *ClaimsResponse) GetClaims() []*Claim {
 
 // Claim is where a node says that it can be reached, signed by it.
 type Claim struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	PeerId  string                 `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
-	Network string                 `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	PeerId string                 `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	// The network that it was made for.
+	Network string `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
 	// When it was signed: the newest claim counts.
-	Signed  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=signed,proto3" json:"signed,omitempty"`
+	Signed *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=signed,proto3" json:"signed,omitempty"`
+	// When it ends, unless it is signed anew.
 	Expires *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires,proto3" json:"expires,omitempty"`
 	// Multiaddrs without /p2p.
 	Addresses []string `protobuf:"bytes,5,rep,name=addresses,proto3" json:"addresses,omitempty"`
@@ -2206,8 +2209,9 @@ func (*ValidatorsRequest) Descriptor() ([]byte, []int) {
 }
 
 type ValidatorsResponse struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Validators []*Validator           `protobuf:"bytes,1,rep,name=validators,proto3" json:"validators,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By peer ID and key.
+	Validators []*Validator `protobuf:"bytes,1,rep,name=validators,proto3" json:"validators,omitempty"`
 	// The file that holds the set; empty when the API does, or nobody.
 	File string `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
 	// Why the file's newest content is not in effect; empty when it is.
@@ -2514,7 +2518,8 @@ func (x *BansResponse) GetBans() []*PeerBan {
 type PeerBan struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	PeerId string                 `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
-	Until  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
+	// When it ends.
+	Until *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
 	// Why, for people.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Bans of this peer so far.
@@ -2644,8 +2649,9 @@ func (x *BanRequest) GetReason() string {
 }
 
 type BanResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Ban           *PeerBan               `protobuf:"bytes,1,opt,name=ban,proto3" json:"ban,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ban as it is in force.
+	Ban           *PeerBan `protobuf:"bytes,1,opt,name=ban,proto3" json:"ban,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
