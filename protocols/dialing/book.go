@@ -79,8 +79,13 @@ func (b *book) file(k *known) {
 		b.remove(k)
 		return
 	}
+	if d := k.dial; d != nil {
+		b.open[d.lane]--
+		d.lane = k.lane()
+		b.open[d.lane]++
+	}
 	b.count(k, tallyOf(k))
-	k.move(waits, b.lane(k))
+	k.move(waits, b.line(k))
 	k.move(spares, b.spare(k))
 }
 
@@ -95,8 +100,8 @@ func (b *book) remove(k *known) {
 	delete(b.byID, k.id)
 }
 
-// lane is the queue in which a peer waits.
-func (b *book) lane(k *known) *queue {
+// line is the queue in which a peer waits.
+func (b *book) line(k *known) *queue {
 	switch {
 	case k.dial != nil:
 		return nil
@@ -174,10 +179,10 @@ func (b *book) victim(trust int) *known {
 
 // beginDial and endDial keep the list of dials without an answer. The peer is to
 // be filed.
-func (b *book) beginDial(k *known, d *dial) {
-	k.dial = d
+func (b *book) beginDial(k *known, at time.Time, charged []string) {
+	k.dial = &dial{at: at, lane: k.lane(), charged: charged}
 	b.dials = append(b.dials, k)
-	b.open[d.lane]++
+	b.open[k.dial.lane]++
 }
 
 func (b *book) endDial(k *known) (d *dial) {

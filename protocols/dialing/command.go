@@ -154,7 +154,7 @@ func (m *Machine) forget(now time.Time, id core.PeerID) {
 	}
 	k.saved, k.heard, k.refused = false, false, false
 	k.failures, k.refusals, k.postponed, k.due = 0, 0, 0, now
-	k.claimed, k.proven, k.hearsay = nil, nil, nil
+	k.claimed, k.proven, k.hearsay, k.confirmed = nil, nil, nil, 0
 	if k.coolUntil.IsZero() {
 		k.reason = ""
 	}

@@ -81,11 +81,21 @@ type known struct {
 // dial is one that has no answer yet.
 type dial struct {
 	at      time.Time
-	lane    lane
+	lane    lane     // changes with the peer
 	charged []string // IPs, one for each address that was dialled within their budgets
 }
 
-func (k *known) pinned() bool    { return k.bootstrapper || k.validator }
+func (k *known) pinned() bool { return k.bootstrapper || k.validator }
+func (k *known) lane() lane {
+	switch {
+	case k.connected():
+		return back
+	case k.pinned():
+		return pinned
+	}
+	return candidates
+}
+
 func (k *known) connected() bool { return k.link != idle }
 func (k *known) tries() int      { return int(k.failures) + int(k.refusals) }
 
@@ -128,6 +138,18 @@ func (k *known) dialAt() time.Time {
 		return k.coolUntil
 	}
 	return k.due
+}
+
+// held says that a rejection keeps it from being dialled.
+func (k *known) held(now time.Time) bool { return k.refused && k.due.After(now) }
+
+// wait puts off the next dial; a rejection is never shortened.
+func (k *known) wait(now time.Time, d time.Duration) {
+	if k.refused = k.held(now); k.refused {
+		k.due = later(k.due, now.Add(d))
+		return
+	}
+	k.due = now.Add(d)
 }
 
 // learn takes in where a source says that the peer is, and says whether that is

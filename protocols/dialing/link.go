@@ -31,11 +31,11 @@ func (m *Machine) discovered(now time.Time, ev core.Discovered) bool {
 	switch {
 	case k.connected():
 		k.settled = k.settled && ev.From != core.SourceClaim
-	case k.refused && k.due.After(now): // a new address changes nothing about that
+	case k.held(now): // a new address changes nothing about that
 	case first && !ev.Unaware:
-		k.due = now.Add(m.order(k.id))
+		k.due = later(k.due, now.Add(m.order(k.id)))
 	case first:
-		k.due = now // those that were due earlier go first
+		k.due = later(k.due, now) // those that were due earlier go first
 	case ev.From == core.SourceClaim && k.failures > 0: // it failed elsewhere
 		k.failures, k.postponed = 0, 0
 		k.due = earlier(k.due, now.Add(m.cfg.BackoffBase))
@@ -95,9 +95,7 @@ func (m *Machine) linked(now time.Time, ev core.Linked) {
 		k.reason = ""
 	case !k.link.out() && was.out():
 		k.own, k.chose = false, false
-		if !k.refused {
-			k.due = now.Add(m.cfg.DialBackAfter)
-		}
+		k.wait(now, m.cfg.DialBackAfter)
 	}
 	m.book.file(k)
 }
@@ -112,17 +110,13 @@ func (m *Machine) disconnected(now time.Time, id core.PeerID, out *[]core.Effect
 		m.save(now, k, out)
 	}
 	k.link, k.guest, k.own, k.chose = idle, false, false, false
-	switch {
-	case k.refused && k.due.After(now): // its wait stands
-		m.book.file(k)
-	case lasted:
+	if lasted && !k.held(now) {
 		k.failures, k.refusals = 0, 0
-		k.due = now.Add(m.redial(k))
+	}
+	if lasted || guest || k.held(now) { // for a guest it was we who had no place
+		k.wait(now, m.redial(k))
 		m.book.file(k)
-	case guest: // it was we who had no place
-		k.due = now.Add(m.redial(k))
-		m.book.file(k)
-	default:
+	} else {
 		m.failed(now, k, "the connection did not last", m.redial)
 	}
 	if m.book.alone() {
@@ -145,7 +139,7 @@ func (m *Machine) unanswered(now time.Time, k *known, reason string, out *[]core
 	k.chose = false
 	if k.connected() {
 		k.reason = "dialling back failed: " + reason
-		k.due = now.Add(m.cfg.DialBackAfter)
+		k.wait(now, m.cfg.DialBackAfter)
 		m.book.file(k)
 		return
 	}
@@ -162,13 +156,16 @@ func (m *Machine) unanswered(now time.Time, k *known, reason string, out *[]core
 // we are alone nobody is forgotten: the fault may be ours.
 func (m *Machine) failed(now time.Time, k *known, reason string, wait func(*known) time.Duration) {
 	k.failures++
-	k.refused, k.reason = false, reason
-	k.due = now.Add(wait(k))
+	if !k.held(now) {
+		k.reason = reason
+	}
+	k.wait(now, wait(k))
 	limit := m.cfg.ForgetAfter
 	if k.hearsayOnly() {
 		limit = min(limit, m.cfg.ForgetHearsayAfter)
 	}
-	if int(k.failures) >= limit && !k.pinned() && k.coolUntil.IsZero() && !m.book.alone() {
+	kept := k.pinned() || k.dial != nil || !k.coolUntil.IsZero() || m.book.alone()
+	if int(k.failures) >= limit && !kept {
 		m.book.remove(k)
 		m.stats.Forgotten++
 		return

@@ -103,7 +103,7 @@ func (m *Machine) dial(now time.Time, k *known, l lane, out *[]core.Effect) {
 		m.stats.DialBacks++
 	}
 	k.chose = l != back
-	m.book.beginDial(k, &dial{at: now, lane: l, charged: charged})
+	m.book.beginDial(k, now, charged)
 	m.book.file(k)
 	*out = append(*out, core.Dial{Peer: k.id, Addrs: may})
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/multiformats/go-multiaddr"
+
 	"github.com/weftnet/weft/protocols/core"
 	"pgregory.net/rapid"
 )
@@ -17,62 +19,83 @@ type model struct {
 	cfg       Config
 	now       time.Time
 	dialling  map[core.PeerID]time.Time
-	connected map[core.PeerID]bool
-	notBefore map[core.PeerID]time.Time // backoff, at its shortest
+	linked    map[core.PeerID]link
+	claimed   map[core.PeerID][]multiaddr.Multiaddr
+	guests    map[core.PeerID]bool
+	notBefore map[core.PeerID]time.Time // backoff or rejection, at its shortest
+	backFrom  map[core.PeerID]time.Time // the same of a dial-back
+	cool      map[core.PeerID]time.Time
 	boots     map[core.PeerID]bool
+	vals      map[core.PeerID]bool
 }
 
 func newModel(rt *rapid.T) *model {
 	cfg := DefaultConfig()
-	cfg.Self = "Self"
-	cfg.MaxDialing = rapid.IntRange(3, 6).Draw(rt, "max dialing")
+	cfg.Self = "m" // lower than some, higher than others
+	cfg.MaxDialing = rapid.IntRange(3, 8).Draw(rt, "max dialing")
 	cfg.MaxKnown = rapid.IntRange(1, 8).Draw(rt, "max known")
 	cfg.TargetDegree = rapid.IntRange(0, 6).Draw(rt, "degree")
 	cfg.MaxPeers = rapid.IntRange(1, 8).Draw(rt, "max peers")
-	cfg.Saved = savedPeers("s1", "s2", "Self")
+	cfg.Topology = rapid.SampledFrom([]Topology{Bounded, Mesh}).Draw(rt, "topology")
+	cfg.Symmetry = rapid.Bool().Draw(rt, "symmetry")
+	cfg.DialBurst = rapid.IntRange(1, 8).Draw(rt, "burst")
+	cfg.DialsPerSecond = rapid.IntRange(1, 50).Draw(rt, "rate")
+	cfg.MaxIPs = rapid.IntRange(1, 8).Draw(rt, "max ips")
+	cfg.IPDialsPerMinute = rapid.IntRange(1, 20).Draw(rt, "ip dials")
+	cfg.LimitLoopback = rapid.Bool().Draw(rt, "limit loopback")
+	cfg.Saved = savedPeers("s1", "s2", "m")
 	w := &model{
-		cfg: cfg, now: start, dialling: map[core.PeerID]time.Time{}, connected: map[core.PeerID]bool{},
-		notBefore: map[core.PeerID]time.Time{}, boots: map[core.PeerID]bool{},
+		cfg: cfg, now: start, dialling: map[core.PeerID]time.Time{}, linked: map[core.PeerID]link{},
+		claimed: map[core.PeerID][]multiaddr.Multiaddr{}, guests: map[core.PeerID]bool{},
+		notBefore: map[core.PeerID]time.Time{}, cool: map[core.PeerID]time.Time{},
+		backFrom: map[core.PeerID]time.Time{}, boots: map[core.PeerID]bool{}, vals: map[core.PeerID]bool{},
 	}
 	w.m = New(cfg, newRand())
 	return w
 }
 
-func (w *model) step(rt *rapid.T) {
-	id := rapid.SampledFrom([]core.PeerID{"b1", "b2", "b3", "s1", "s2", "d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "Self"}).Draw(rt, "peer")
-	var ev core.Event
-	switch rapid.IntRange(0, 7).Draw(rt, "action") {
-	case 0, 1:
-		ev = core.Discovered{Peer: id, Addrs: addrs(id), From: core.SourceDHT}
-	case 2:
-		ev = core.Connected{Peer: id, Addr: addrs(id)[0], Inbound: rapid.Bool().Draw(rt, "inbound")}
-		if id != "Self" {
-			w.connected[id] = true
-			delete(w.dialling, id)
-			delete(w.notBefore, id)
+func TestWhateverHappensDialsStayInBounds(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newModel(rt)
+		w.tick(rt)
+		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
+			w.step(rt)
 		}
-	case 3:
+	})
+}
+
+// step lets something happen.
+func (w *model) step(rt *rapid.T) {
+	id := rapid.SampledFrom([]core.PeerID{
+		"b1", "b2", "b3", "s1", "s2", "d1", "d2", "d3", "d4", "n1", "n2", "n3", "n4", "v1", "v2", "m",
+	}).Draw(rt, "peer")
+	var ev core.Event
+	switch rapid.SampledFrom([]string{
+		"hear", "claim", "connect", "link", "disconnect", "fail", "command", "command", "time", "deadline", "deadline",
+	}).Draw(rt, "action") {
+	case "hear":
+		ev = core.Discovered{Peer: id, Addrs: addrs(id), From: core.SourceDHT}
+	case "claim":
+		ev = w.claim(rt, id)
+	case "connect":
+		ev = w.connect(rt, id)
+	case "link":
+		ev = w.link(rt, id)
+	case "disconnect":
 		ev = core.Disconnected{Peer: id}
-		delete(w.connected, id)
-	case 4:
+		delete(w.linked, id)
+		delete(w.guests, id)
+	case "fail":
 		ev = core.DialFailed{Peer: id, Reason: "no"}
 		w.ended(id)
-	case 5:
-		boots := rapid.SliceOfDistinct(rapid.SampledFrom([]core.PeerID{"b1", "b2", "b3", "Self"}), rapid.ID).Draw(rt, "boots")
-		clear(w.boots)
-		for _, b := range boots {
-			w.boots[b] = b != "Self"
-			delete(w.notBefore, b) // it may have moved
-		}
-		ev = core.Command{Body: SetBootstrappers{infos(boots...)}}
-	case 6:
+	case "command":
+		ev = core.Command{Body: w.command(rt, id)}
+	case "time":
 		w.advance(rapid.Int64Range(1, int64(2*time.Minute)).Draw(rt, "time"))
 		w.tick(rt)
 		return
-	case 7:
-		if d := w.m.Deadline(); d.After(w.now) {
-			w.advance(int64(d.Sub(w.now)))
-		}
+	case "deadline":
+		w.advanceToDeadline()
 		w.tick(rt)
 		return
 	}
@@ -81,9 +104,96 @@ func (w *model) step(rt *rapid.T) {
 	w.check(rt, out)
 }
 
+func (w *model) claim(rt *rapid.T, id core.PeerID) core.Event {
+	var claimed []multiaddr.Multiaddr
+	for _, port := range rapid.SliceOfNDistinct(rapid.IntRange(1, 5), 0, 3, rapid.ID).Draw(rt, "ports") {
+		claimed = append(claimed, addr(port))
+	}
+	if id != w.cfg.Self {
+		w.claimed[id] = claimed
+	}
+	return core.Discovered{Peer: id, Addrs: claimed, From: core.SourceClaim}
+}
+
+func (w *model) connect(rt *rapid.T, id core.PeerID) core.Event {
+	ev := core.Connected{Peer: id, Addr: addrs(id)[0], Inbound: rapid.Bool().Draw(rt, "inbound")}
+	ev.Guest = ev.Inbound && rapid.Bool().Draw(rt, "guest")
+	if id != w.cfg.Self && w.linked[id] == idle {
+		w.linked[id], w.guests[id] = linkOf(ev.Inbound, !ev.Inbound), ev.Guest
+		delete(w.notBefore, id)
+		delete(w.backFrom, id)
+		if !ev.Inbound || !w.cfg.Symmetry {
+			delete(w.dialling, id)
+		}
+	}
+	return ev
+}
+
+func (w *model) link(rt *rapid.T, id core.PeerID) core.Event {
+	now := rapid.SampledFrom([]link{inbound, outbound, both}).Draw(rt, "link")
+	if was := w.linked[id]; was != idle {
+		w.linked[id] = now
+		if now.out() && !was.out() {
+			delete(w.dialling, id)
+		}
+		if was.out() && !now.out() {
+			w.backFrom[id] = w.now.Add(w.cfg.DialBackAfter)
+		}
+	}
+	return core.Linked{Peer: id, Inbound: now.in(), Outbound: now.out()}
+}
+
+func (w *model) command(rt *rapid.T, id core.PeerID) any {
+	switch rapid.SampledFrom([]string{"boots", "validators", "reject", "ban", "lift", "forget"}).Draw(rt, "command") {
+	case "boots":
+		boots := rapid.SliceOfDistinct(rapid.SampledFrom([]core.PeerID{"b1", "b2", "b3", "v1", "m"}), rapid.ID).Draw(rt, "boots")
+		w.boots = w.set(boots)
+		return SetBootstrappers{infos(boots...)}
+	case "validators":
+		vals := rapid.SliceOf(rapid.SampledFrom([]core.PeerID{"b1", "d1", "v1", "v2", "m"})).Draw(rt, "validators")
+		w.vals = w.set(vals)
+		return SetValidators{vals}
+	case "reject":
+		lasting := rapid.Bool().Draw(rt, "lasting")
+		wait := scale(w.cfg.BackoffBase, .75)
+		if lasting {
+			wait = w.cfg.RejectedFor
+		}
+		w.notBefore[id] = w.now.Add(wait)
+		return Rejected{Peer: id, Reason: "no", Lasting: lasting}
+	case "ban":
+		w.cool[id] = w.now.Add(5 * time.Minute)
+		return CoolDown{Peer: id, Until: w.cool[id], Banned: rapid.Bool().Draw(rt, "banned")}
+	case "lift":
+		delete(w.cool, id)
+		return CoolDown{Peer: id}
+	}
+	delete(w.claimed, id)
+	delete(w.notBefore, id)
+	delete(w.backFrom, id)
+	return Forget{id}
+}
+
+// set is a set of peers; whoever is new in it or moved may be dialled at once.
+func (w *model) set(ids []core.PeerID) map[core.PeerID]bool {
+	set := map[core.PeerID]bool{}
+	for _, id := range ids {
+		if id != w.cfg.Self {
+			set[id] = true
+			delete(w.notBefore, id)
+			delete(w.backFrom, id)
+		}
+	}
+	return set
+}
+
 func (w *model) ended(id core.PeerID) {
 	if _, was := w.dialling[id]; was {
 		delete(w.dialling, id)
+		if w.linked[id] != idle {
+			w.backFrom[id] = w.now.Add(w.cfg.DialBackAfter)
+			return
+		}
 		w.notBefore[id] = w.now.Add(scale(w.cfg.BackoffBase, .75))
 	}
 }
@@ -97,6 +207,12 @@ func (w *model) advance(ns int64) {
 	}
 }
 
+func (w *model) advanceToDeadline() {
+	if d := w.m.Deadline(); d.After(w.now) {
+		w.advance(int64(d.Sub(w.now)))
+	}
+}
+
 func (w *model) tick(rt *rapid.T) {
 	var out []core.Effect
 	w.m.Tick(w.now, &out)
@@ -104,88 +220,4 @@ func (w *model) tick(rt *rapid.T) {
 	if d := w.m.Deadline(); !d.IsZero() && !d.After(w.now) {
 		rt.Fatalf("after Tick the deadline is %v in the past", w.now.Sub(d))
 	}
-}
-
-func (w *model) check(rt *rapid.T, out []core.Effect) {
-	defer w.dropUnknown()
-	for _, e := range out {
-		d, is := e.(core.Dial)
-		if !is {
-			continue
-		}
-		_, already := w.dialling[d.Peer]
-		switch {
-		case d.Peer == "Self":
-			rt.Fatal("dialled itself")
-		case already || w.connected[d.Peer]:
-			rt.Fatalf("dialled %q, which is dialled or connected already", d.Peer)
-		case w.now.Before(w.notBefore[d.Peer]):
-			rt.Fatalf("dialled %q %v before its backoff ends", d.Peer, w.notBefore[d.Peer].Sub(w.now))
-		case len(d.Addrs) == 0 || len(d.Addrs) > w.cfg.MaxAddrs:
-			rt.Fatalf("dialled %q at %d addresses", d.Peer, len(d.Addrs))
-		case !w.boots[d.Peer] && len(w.connected)+len(w.dialling) >= w.cfg.MaxPeers:
-			rt.Fatalf("dialled %q beyond %d peers", d.Peer, w.cfg.MaxPeers)
-		}
-		w.dialling[d.Peer] = w.now
-	}
-	if len(w.dialling) > w.cfg.MaxDialing {
-		rt.Fatalf("%d dials are outstanding, at most %d may be", len(w.dialling), w.cfg.MaxDialing)
-	}
-	s := w.m.Stats()
-	if s.Dialling != len(w.dialling) || s.Inbound+s.Outbound != len(w.connected) {
-		rt.Fatalf("stats %+v, want %d dialling and %d connected", s, len(w.dialling), len(w.connected))
-	}
-	if most := w.cfg.MaxKnown + s.Bootstrappers + s.Inbound + s.Outbound; s.Known > most+s.Dialling {
-		rt.Fatalf("%d known, want at most %d", s.Known, most)
-	}
-	if len(w.m.book.byID) != s.Known || len(w.m.Peers(w.now)) != s.Known {
-		rt.Fatalf("the book has %d keys and %d entries", len(w.m.book.byID), s.Known)
-	}
-}
-
-// dropUnknown: whoever is evicted or forgotten takes the backoff along.
-func (w *model) dropUnknown() {
-	for id := range w.notBefore {
-		if w.m.book.get(id) == nil {
-			delete(w.notBefore, id)
-		}
-	}
-}
-
-func TestWhateverHappensDialsStayInBounds(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		w := newModel(rt)
-		w.tick(rt)
-		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			w.step(rt)
-		}
-	})
-}
-
-func TestEveryBootstrapperIsAlwaysRedialledInTheEnd(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		w := newModel(rt)
-		w.tick(rt)
-		for range rapid.IntRange(0, 40).Draw(rt, "steps") {
-			w.step(rt)
-		}
-		waiting := map[core.PeerID]bool{}
-		for b, is := range w.boots {
-			if _, dialling := w.dialling[b]; is && !dialling && !w.connected[b] {
-				waiting[b] = true
-			}
-		}
-		// All dials fail from now on; backoff is at most a minute, and so is a dial.
-		for end := w.now.Add(5 * time.Minute); len(waiting) > 0; {
-			d := w.m.Deadline()
-			if d.IsZero() || d.After(end) {
-				rt.Fatalf("bootstrappers %v are never dialled again", waiting)
-			}
-			w.advance(int64(max(0, d.Sub(w.now))))
-			w.tick(rt)
-			for id := range w.dialling {
-				delete(waiting, id)
-			}
-		}
-	})
 }

@@ -123,7 +123,7 @@ func (k *known) state(now time.Time) State {
 		return StateBanned
 	case k.coolUntil.After(now):
 		return StateCoolDown
-	case k.refused && k.due.After(now):
+	case k.held(now):
 		return StateRejected
 	case k.due.After(now) && (k.tries() > 0 || k.postponed > 0):
 		return StateBackoff
