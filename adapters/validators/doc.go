@@ -12,9 +12,9 @@
 // An entry is the peer ID of a node, or the public key of a consensus identity,
 // as `weft key consensus` prints it: then every node that proves in its handshake
 // to hold that key is meant (handshake.IdentityProof), whatever its peer ID. The
-// weight comes after it, 1 when there is none. A file of members has the same
-// form without weights. An entry that comes twice is refused, as one of the two
-// weights would have to lose.
+// weight comes after it, 1 when there is none. A file of members names peer IDs
+// alone, without weights: who proves a validator's key is a member by that. An
+// entry that comes twice is refused, as one of the two weights would have to lose.
 //
 // # Watching
 //

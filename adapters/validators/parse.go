@@ -83,6 +83,9 @@ func (p *parser) line(number int, line string) error {
 		return fmt.Errorf("%s is too long for a peer ID or a key", quote(fields[0]))
 	}
 	if strings.HasPrefix(fields[0], keyPrefix) {
+		if p.form == Members {
+			return fmt.Errorf("%s is a consensus key: it belongs into the file of validators, and members are peer IDs", quote(fields[0]))
+		}
 		return p.key(number, fields[0], weight)
 	}
 	return p.peer(number, fields[0], weight)

@@ -44,9 +44,12 @@ func TestAFileOfValidatorsHasPeersKeysAndWeights(t *testing.T) {
 	}
 }
 
-func TestAFileOfMembersHasNoWeights(t *testing.T) {
-	if got, err := Members.Parse([]byte(peerA + "\n" + keyA + "#1\n")); err != nil || got.Len() != 2 {
+func TestAFileOfMembersHasNeitherWeightsNorKeys(t *testing.T) {
+	if got, err := Members.Parse([]byte(peerA + "\n" + peerB + "#1\n")); err != nil || got.Len() != 2 {
 		t.Errorf("got %v, %v", got, err)
+	}
+	if _, err := Members.Parse([]byte(peerA + "\n" + keyA + "\n")); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "line 2: \""+keyA+"\" is a consensus key: it belongs into the file of validators") {
+		t.Errorf("with a key: %v", err)
 	}
 	if _, err := Members.Parse([]byte("\n" + peerA + " 100\n")); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "line 2: \"100\" after the entry") {
 		t.Errorf("with a weight: %v", err)
