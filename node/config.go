@@ -182,7 +182,7 @@ func (c Config) withDefaults() Config {
 	if c.Registry == nil {
 		c.Registry = metrics.New(version())
 	}
-	return c.withProfile()
+	return c.WithProfile()
 }
 
 // bootstrapSettings are all bootstrappers: the owner's own and the network's.
@@ -221,8 +221,9 @@ var profiles = map[string][3]string{
 	"consortium": {"mesh", "members", "required"},
 }
 
-// withProfile fills in what the profile decides.
-func (c Config) withProfile() Config {
+// WithProfile returns the configuration with Topology, Admission and Symmetry filled
+// in as the profile says.
+func (c Config) WithProfile() Config {
 	p := profiles[c.Profile]
 	c.Topology, c.Admission, c.Symmetry = cmp.Or(c.Topology, p[0]), cmp.Or(c.Admission, p[1]), cmp.Or(c.Symmetry, p[2])
 	return c
@@ -241,7 +242,7 @@ func (c Config) validatePolicy() error {
 			return c.bad(f.name, f.value, "use "+f.a+" or "+f.b)
 		}
 	}
-	c = c.withProfile()
+	c = c.WithProfile()
 	switch {
 	case c.Admission == "members" && c.MembersFile == "" && c.ValidatorsFile == "":
 		return c.bad("Admission", c.Admission, "name the members: set MembersFile or ValidatorsFile")
