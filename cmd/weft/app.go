@@ -24,6 +24,7 @@ type app struct {
 	environ        []string
 
 	values  *settings.Values
+	network networkFile
 	level   *slog.LevelVar
 	log     *slog.Logger
 	closing atomic.Bool // the node is being closed
@@ -56,7 +57,10 @@ func (a *app) prepare(cmd *cobra.Command, _ []string) (err error) {
 		return err
 	}
 	a.openLog()
-	return nil
+	if cmd.Flags().Lookup("network") == nil {
+		return nil // it is no concern of the command
+	}
+	return a.openNetwork()
 }
 
 // interactive tells whether a stream is a terminal, where progress and tables

@@ -25,11 +25,11 @@ func (a *app) configShowCommand() *cobra.Command {
 			if daemon {
 				return a.call(cmd, func(ctx context.Context, c *client) error { return c.showConfig(ctx) })
 			}
-			return a.showSettings(a.values.All())
+			return a.showSettings(a.shownSettings())
 		},
 	}
-	runSettings().Flags(c.Flags())
 	c.Flags().BoolVar(&daemon, "daemon", false, "ask the running daemon")
+	a.manyFlags(c)
 	return c
 }
 

@@ -51,7 +51,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context()) },
 	}
-	runSettings().Flags(c.Flags())
+	a.manyFlags(c)
 	return c
 }
 

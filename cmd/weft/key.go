@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/ed25519"
 	"path/filepath"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -9,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weftnet/weft/adapters/libp2phost"
-	"github.com/weftnet/weft/adapters/validators"
 	"github.com/weftnet/weft/node"
 )
 
@@ -81,10 +79,10 @@ func (a *app) keyConsensusCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "consensus FILE",
 		Short: "Make the key of a consensus identity and print its public part",
-		Long: "Make a new Ed25519 key, readable by its owner alone, for what stands behind a validator\n" +
-			"or a member, and print its public part as the files of validators and members hold it.\n" +
-			"A node that has the key proves so to its peers; its own identity is another key. An\n" +
-			"existing file is never overwritten; with --show its public part is printed.",
+		Long: "Make a new Ed25519 key, readable by its owner alone, for what stands behind a\n" +
+			"validator, and print its public part as the file of validators holds it. A node that\n" +
+			"has the key (--consensus-key) proves so to its peers; its own identity is another key.\n" +
+			"An existing file is never overwritten; with --show its public part is printed.",
 		Example: "  weft key consensus ./consensus.key\n  weft key consensus --show ./consensus.key",
 		Args:    takes(1, 1, "one FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -105,7 +103,7 @@ func (a *app) showConsensus(path string) error {
 	if err != nil {
 		return err
 	}
-	public := validators.Key(private.Public().(ed25519.PublicKey))
+	public := publicKey(private)
 	if a.json() {
 		return a.printJSON(map[string]string{"consensusKey": public.String(), "file": path})
 	}

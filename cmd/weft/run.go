@@ -30,13 +30,16 @@ func (a *app) runCommand() *cobra.Command {
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 	}
-	runSettings().Flags(c.Flags())
+	a.manyFlags(c)
 	return c
 }
 
 func (a *app) run(ctx context.Context) error {
 	cfg, err := a.nodeConfig()
 	if err != nil {
+		return err
+	}
+	if err := a.readFiles(&cfg); err != nil {
 		return err
 	}
 	n, err := node.New(cfg)

@@ -28,83 +28,50 @@ func globalSettings() settings.Schema {
 		{Key: "api_token", Kind: settings.Text, Default: "", Secret: true,
 			Usage: "`token` that the API asks for; better kept in --api-token-file, since command lines can be seen"},
 		{Key: "api_token_file", Kind: settings.Text, Default: "", Usage: "`file` that holds the API token"},
-		{Key: "output", Short: "o", Kind: settings.Text, Default: "text", Usage: "`form` of the output: text or json", Check: oneOf("text", "json")},
-		{Key: "log_level", Kind: settings.Text, Default: "info", Usage: "least `level` to log: debug, info, warn or error", Check: oneOf("debug", "info", "warn", "error")},
-		{Key: "log_format", Kind: settings.Text, Default: "text", Usage: "`form` of the log on stderr: text or json", Check: oneOf("text", "json")},
+		{Key: "output", Short: "o", Kind: settings.Text, Default: "text", Form: "text|json", Usage: "form of the output", Check: oneOf("text", "json")},
+		{Key: "log_level", Kind: settings.Text, Default: "info", Form: "debug|info|warn|error", Usage: "least level to log", Check: oneOf("debug", "info", "warn", "error")},
+		{Key: "log_format", Kind: settings.Text, Default: "text", Form: "text|json", Usage: "form of the log on stderr", Check: oneOf("text", "json")},
 	}
 }
 
 // daemonSettings are those of `weft run` that the node itself does not know.
 func daemonSettings() settings.Schema {
 	return settings.Schema{
-		{Key: "addr_file", Kind: settings.Text, Default: "", Usage: "write the node's addresses to this `file` once they can be dialled"},
-		{Key: "drain_delay", Kind: settings.Period, Default: time.Duration(0),
+		{Key: "addr_file", Kind: settings.Text, Default: "", Group: headJoining, Usage: "write the node's addresses to this `file` once they can be dialled"},
+		{Key: "consensus_key", Kind: settings.Text, Default: "", Group: headData,
+			Usage: "`file` of the key of a consensus identity, as weft key consensus makes it, which is proved to every peer"},
+		{Key: "drain_delay", Kind: settings.Period, Default: time.Duration(0), Group: headAPI,
 			Usage: "on SIGTERM, how long to serve on while /readyz already says no"},
-	}
-}
-
-// nodeSetting is a setting of the node: how it is written, where it goes.
-type nodeSetting struct {
-	settings.Setting
-	apply func(*node.Config, any)
-}
-
-func nodeSettings() []nodeSetting {
-	d := node.DefaultConfig()
-	return []nodeSetting{
-		{settings.Setting{Key: "network", Kind: settings.Text, Default: d.Network, Usage: "`name` of the overlay network"},
-			func(c *node.Config, v any) { c.Network = v.(string) }},
-		{settings.Setting{Key: "listen", Kind: settings.List, Default: d.Listen, Usage: "`multiaddr` to listen on (may be repeated)"},
-			func(c *node.Config, v any) { c.Listen = v.([]string) }},
-		{settings.Setting{Key: "announce", Kind: settings.List, Default: []string(nil), Usage: "`multiaddr` to tell others instead of the listen addresses (may be repeated)"},
-			func(c *node.Config, v any) { c.Announce = v.([]string) }},
-		{settings.Setting{Key: "bootstrap", Kind: settings.List, Default: []string(nil), Usage: "`multiaddr` with /p2p/PEERID to join through, /dnsaddr/NAME, or @FILE with one a line (may be repeated)"},
-			func(c *node.Config, v any) { c.Bootstrap = v.([]string) }},
-		{settings.Setting{Key: "topic", Kind: settings.List, Default: []string(nil), Usage: "`topic` to join at the start (may be repeated)"},
-			func(c *node.Config, v any) { c.Topics = v.([]string) }},
-		{settings.Setting{Key: "data_dir", Kind: settings.Text, Default: "", Usage: "`directory` of the identity and the saved peers (default $XDG_STATE_HOME/weft, else ~/.local/state/weft)"},
-			func(c *node.Config, v any) { c.DataDir = v.(string) }},
-		{settings.Setting{Key: "ephemeral", Kind: settings.Switch, Default: false, Usage: "write nothing; a new identity at each start"},
-			func(c *node.Config, v any) { c.Ephemeral = v.(bool) }},
-		{settings.Setting{Key: "api_allow_host", Kind: settings.List, Default: []string(nil), Usage: "`name` accepted in the Host header of API calls, beside the loopback ones (may be repeated)"},
-			func(c *node.Config, v any) { c.APIAllowHosts = v.([]string) }},
-		{settings.Setting{Key: "metrics", Kind: settings.Text, Default: "", Usage: "serve /metrics, /livez and /readyz alone on this `HOST:PORT` too"},
-			func(c *node.Config, v any) { c.MetricsAddr = v.(string) }},
-		{settings.Setting{Key: "max_peers", Kind: settings.Count, Default: d.MaxPeers, Usage: "most connected peers; bootstrappers come on top"},
-			func(c *node.Config, v any) { c.MaxPeers = v.(int); c.TargetDegree = min(c.TargetDegree, c.MaxPeers) }},
-		{settings.Setting{Key: "target_degree", Kind: settings.Count, Default: d.TargetDegree, Usage: "how many peers to dial of its own accord, at most max_peers"},
-			func(c *node.Config, v any) { c.TargetDegree = v.(int); c.MaxPeers = max(c.TargetDegree, c.MaxPeers) }},
-		{settings.Setting{Key: "max_message", Kind: settings.Size, Default: uint64(d.MaxMessageBytes), Usage: "largest message to publish or forward, up to 16MiB"},
-			func(c *node.Config, v any) { c.MaxMessageBytes = int(v.(uint64)) }},
-		{settings.Setting{Key: "dial_timeout", Kind: settings.Period, Default: d.DialTimeout, Usage: "time that one attempt to connect may take"},
-			func(c *node.Config, v any) { c.DialTimeout = v.(time.Duration) }},
-		{settings.Setting{Key: "conns_per_ip", Kind: settings.Count, Default: d.ConnsPerIP, Usage: "most connections from one IP address; loopback is exempt"},
-			func(c *node.Config, v any) { c.ConnsPerIP = v.(int) }},
-		{settings.Setting{Key: "memory_limit", Kind: settings.Size, Default: uint64(0), Usage: "memory that limits are derived from; 0: the cgroup's limit, else the host's memory"},
-			func(c *node.Config, v any) { c.MemoryLimit = v.(uint64) }},
-		{settings.Setting{Key: "tls_only", Kind: settings.Switch, Default: false, Usage: "refuse Noise: TLS 1.3 alone secures connections"},
-			func(c *node.Config, v any) { c.TLSOnly = v.(bool) }},
-		{settings.Setting{Key: "mdns", Kind: settings.Switch, Default: d.MDNS, Usage: "find peers on the local network"},
-			func(c *node.Config, v any) { c.MDNS = v.(bool) }},
-		{settings.Setting{Key: "scope", Kind: settings.Text, Default: d.Scope, Usage: "`addresses` that count: all, public, or auto (private ones while our own are private)"},
-			func(c *node.Config, v any) { c.Scope = v.(string) }},
 	}
 }
 
 // nodeSchema are the node's settings, each checked by the node's own rules.
 func nodeSchema() (s settings.Schema) {
 	for _, x := range nodeSettings() {
-		x.Check = x.alone
+		x.Check = both(x.Check, x.alone)
 		s = append(s, x.Setting)
 	}
 	return s
+}
+
+// both checks by one rule, if there is one, and then by another.
+func both(first, second func(any) error) func(any) error {
+	if first == nil {
+		return second
+	}
+	return func(v any) error {
+		if err := first(v); err != nil {
+			return err
+		}
+		return second(v)
+	}
 }
 
 // alone checks the setting on an otherwise default node, so that an error can be
 // laid to it.
 func (x nodeSetting) alone(v any) error {
 	cfg := node.DefaultConfig()
-	cfg.API = admin.DefaultAddr // metrics need a server
+	cfg.API, cfg.MembersFile = admin.DefaultAddr, "members" // metrics need a server, members a list
 	x.apply(&cfg, v)
 	return bare(cfg.Validate())
 }
@@ -138,6 +105,22 @@ func loadSettings(environ []string, flags *pflag.FlagSet) (*settings.Values, err
 	return v, nil
 }
 
+// deriveProfile makes the defaults those of the profile.
+func deriveProfile(v *settings.Values) {
+	meant, origin := node.Config{Profile: v.Text("profile")}.WithProfile(), profileOrigin(v)
+	v.Weakly("topology", meant.Topology, origin)
+	v.Weakly("admission", meant.Admission, origin)
+	v.Weakly("symmetry", meant.Symmetry, origin)
+}
+
+// profileOrigin is where the settings come from that the profile decides.
+func profileOrigin(v *settings.Values) string {
+	if v.Origin("profile") == settings.Default {
+		return settings.Default
+	}
+	return "profile " + v.Text("profile")
+}
+
 // stateDir is the default data directory, where the XDG base directories put
 // what a program keeps; empty when there is no home, as in a bare container.
 func stateDir() string {
@@ -154,16 +137,39 @@ func stateDir() string {
 // nodeConfig turns the settings into the configuration of a daemon's node.
 func (a *app) nodeConfig() (node.Config, error) {
 	cfg, err := a.bareConfig()
+	if err != nil {
+		return cfg, err
+	}
 	if cfg.Ephemeral && a.values.IsFlag("ephemeral") && a.values.IsFlag("data_dir") {
 		return cfg, usagef("--ephemeral keeps nothing, so it has no --data-dir; choose one of them")
 	}
-	if err == nil && cfg.DataDir == "" && !cfg.Ephemeral {
+	if cfg.DataDir == "" && !cfg.Ephemeral {
 		return cfg, usagef("there is no home directory to keep the node's identity in; set --data-dir, or --ephemeral to keep nothing")
 	}
-	return cfg, err
+	if err := a.checkAdmission(cfg); err != nil {
+		return cfg, err
+	}
+	return cfg, cfg.Validate()
 }
 
-// bareConfig is the node's configuration without regard to where it keeps things.
+// checkAdmission refuses a list without the rule that it is for, and the rule
+// without a list: each alone would not do what was meant.
+func (a *app) checkAdmission(cfg node.Config) error {
+	members, implied := cfg.Admission == "members", a.values.Origin("admission") == profileOrigin(a.values)
+	switch {
+	case !members && implied && cfg.MembersFile != "":
+		return usagef("members (%s) names a list, but everyone is admitted; add --admission members, or --profile consortium", a.values.Origin("members"))
+	case !members || cfg.MembersFile != "" || cfg.ValidatorsFile != "":
+		return nil
+	case implied:
+		return usagef("profile (%s) is %s, which admits members only, and nobody is named; add --members FILE or --validators FILE",
+			a.values.Origin("profile"), cfg.Profile)
+	}
+	return usagef("admission (%s) is members, and nobody is named; add --members FILE or --validators FILE", a.values.Origin("admission"))
+}
+
+// bareConfig is the node's configuration without regard to where it keeps things,
+// and to whom it admits.
 func (a *app) bareConfig() (node.Config, error) {
 	cfg := node.DefaultConfig()
 	for _, x := range nodeSettings() {
@@ -181,11 +187,12 @@ func (a *app) bareConfig() (node.Config, error) {
 	if cfg.APIToken, err = a.token(); err != nil {
 		return cfg, err
 	}
+	cfg.DefaultBootstrap = a.network.bootstrap
 	cfg.Logger, cfg.LogLevel = a.log, a.level
-	for _, s := range a.values.All() {
+	for _, s := range a.shownSettings() {
 		cfg.Settings = append(cfg.Settings, node.Setting(s))
 	}
-	return cfg, cfg.Validate()
+	return cfg, nil
 }
 
 // maxTokenFile bounds the file of the API token, in bytes; chosen well above any

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -15,6 +16,14 @@ func (s Schema) Flags(fs *pflag.FlagSet) {
 			f.NoOptDefVal = "true"
 		}
 	}
+}
+
+// Group is the heading of the setting that a flag sets; empty for other flags.
+func Group(f *pflag.Flag) string {
+	if v, ours := f.Value.(*flagValue); ours {
+		return v.setting.Group
+	}
+	return ""
 }
 
 // flagValue is what one flag was given, as text. A List flag may be repeated and
@@ -35,7 +44,7 @@ func (f *flagValue) Set(arg string) error {
 	return nil
 }
 
-func (f *flagValue) Type() string   { return f.setting.Kind.String() }
+func (f *flagValue) Type() string   { return cmp.Or(f.setting.Form, f.setting.Kind.String()) }
 func (f *flagValue) String() string { return strings.Join(f.given, ",") }
 
 // IsBoolFlag lets --ephemeral stand alone.

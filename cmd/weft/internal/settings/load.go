@@ -46,7 +46,7 @@ func Load(s Schema, environ []string, flags *pflag.FlagSet) (*Values, error) {
 	if err := vars.k.Load(env.Provider("", s.environment(environ)), nil); err != nil {
 		return nil, err
 	}
-	file, err := fileLayer(cmp.Or(given.k.String(FileKey), vars.k.String(FileKey)))
+	file, err := fileLayer(FileKey, cmp.Or(given.k.String(FileKey), vars.k.String(FileKey)), maxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +56,17 @@ func Load(s Schema, environ []string, flags *pflag.FlagSet) (*Values, error) {
 		}
 	}
 	return v, nil
+}
+
+// LoadFile reads a TOML file of its own, with a schema of its own, that the setting
+// key names. It has at most limit bytes.
+func LoadFile(s Schema, key, path string, limit int) (*Values, error) {
+	l, err := fileLayer(key, path, limit)
+	if err != nil {
+		return nil, err
+	}
+	v := newValues(s)
+	return v, v.merge(l)
 }
 
 // layer is one source of settings, its values still raw.
@@ -82,32 +93,33 @@ func envLayer() *layer {
 	}
 }
 
-// fileLayer reads a TOML file, if one is named, and notes the line of every key.
-func fileLayer(path string) (*layer, error) {
+// fileLayer reads the TOML file that a setting names, if it does, and notes the line
+// of every key.
+func fileLayer(setting, path string, limit int) (*layer, error) {
 	l := &layer{k: koanf.New(delim), spell: func(key string) string { return key }, isFile: true}
 	if path == "" {
 		return l, nil
 	}
-	data, err := regular.ReadFile(path, maxFile)
+	data, err := regular.ReadFile(path, limit)
 	if err != nil {
-		return nil, &Error{FileKey, path, fmt.Sprintf("the file cannot be read: %v; check the path and its permissions", errors.Unwrap(err))}
+		return nil, &Error{setting, path, fmt.Sprintf("the file cannot be read: %v; check the path and its permissions", errors.Unwrap(err))}
 	}
 	if err := l.k.Load(rawbytes.Provider(data), parser.Parser()); err != nil {
-		return nil, syntaxError(path, err)
+		return nil, syntaxError(setting, path, err)
 	}
 	lines := keyLines(data)
 	l.origin = func(key string) string { return fmt.Sprintf("%s:%d", path, lines[key]) }
 	return l, nil
 }
 
-func syntaxError(path string, err error) error {
+func syntaxError(setting, path string, err error) error {
 	origin := path
 	var de *toml.DecodeError
 	if errors.As(err, &de) {
 		row, col := de.Position()
 		origin = fmt.Sprintf("%s:%d:%d", path, row, col)
 	}
-	return &Error{FileKey, origin, strings.TrimPrefix(err.Error(), "toml: ") + "; the file must be TOML, as: max_peers = 50"}
+	return &Error{setting, origin, strings.TrimPrefix(err.Error(), "toml: ") + "; the file must be TOML, as: name = \"value\""}
 }
 
 // serviceLink matches the variables that Kubernetes and Docker links inject for

@@ -13,6 +13,8 @@ type Setting struct {
 	Kind    Kind
 	Default any // of the Go type that Kind names
 	Usage   string
+	Form    string          // what the help shows for a value, as "open|members"; empty: by Kind, or `so` in Usage
+	Group   string          // the heading it stands under in the help; may be empty
 	Secret  bool            // never shown
 	Check   func(any) error // refuses values that Kind allows; may be nil
 }
@@ -56,13 +58,21 @@ func (s Schema) find(key string) (Setting, bool) {
 	return s[i], true
 }
 
-// nearest proposes a known name for a misspelled one; empty when none is close.
-func (s Schema) nearest(name string, spell func(key string) string) string {
+// unknown explains a name that is not in the schema: what it resembles, else where
+// to look, which for a handful of names is the error itself.
+func (s Schema) unknown(name, origin string, spell func(key string) string) *Error {
+	const handful = 5
 	known := make([]string, len(s))
 	for i, x := range s {
 		known[i] = spell(x.Key)
 	}
-	return Nearest(name, known)
+	switch near := Nearest(name, known); {
+	case near != "":
+		return &Error{name, origin, fmt.Sprintf("there is no such setting; did you mean %s?", near)}
+	case len(s) <= handful:
+		return &Error{name, origin, "there is no such setting; there are " + strings.Join(known, ", ")}
+	}
+	return &Error{name, origin, "there is no such setting; `weft config show` lists them"}
 }
 
 // Error is a setting that cannot be used.
@@ -74,11 +84,4 @@ type Error struct {
 
 func (e *Error) Error() string {
 	return fmt.Sprintf("setting %s (%s): %s", e.Name, e.Origin, e.Problem)
-}
-
-func unknown(name, origin, near string) *Error {
-	if near == "" {
-		return &Error{name, origin, "there is no such setting; `weft config show` lists them"}
-	}
-	return &Error{name, origin, fmt.Sprintf("there is no such setting; did you mean %s?", near)}
 }

@@ -38,7 +38,7 @@ func (v *Values) merge(l *layer) error {
 	for _, key := range l.k.Keys() {
 		s, known := v.schema.find(key)
 		if !known {
-			return unknown(l.spell(key), l.origin(key), v.schema.nearest(l.spell(key), l.spell))
+			return v.schema.unknown(l.spell(key), l.origin(key), l.spell)
 		}
 		if l.isFile && key == FileKey {
 			return &Error{key, l.origin(key), "a file cannot name another; use --config or WEFT_CONFIG"}
@@ -54,11 +54,20 @@ func (v *Values) merge(l *layer) error {
 
 // Derive replaces a default by one that follows from other settings. A value
 // that some layer set stays.
-func (v *Values) Derive(key string, value any) {
+func (v *Values) Derive(key string, value any) { v.Weakly(key, value, Default) }
+
+// Weakly sets a value unless some layer has set one.
+func (v *Values) Weakly(key string, value any, origin string) {
 	if v.origin[key] == Default {
-		v.put(key, value, Default)
+		v.put(key, value, origin)
 	}
 }
+
+// Replace puts what a value stands for in its place.
+func (v *Values) Replace(key string, value any, origin string) { v.put(key, value, origin) }
+
+// Error lays a problem to a setting, where its value comes from.
+func (v *Values) Error(key, problem string) *Error { return &Error{key, v.origin[key], problem} }
 
 // The getters take a key of the schema, of the kind that their name says.
 
