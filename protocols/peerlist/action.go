@@ -49,6 +49,7 @@ type Stats struct {
 	Deferred uint64 // claims that wait for a rebuild to enter the filter
 
 	Asked, Answered, TimedOut uint64 // questions: ours, others', ours without an answer
+	Late                      uint64 // answers to questions that had been given up, dropped
 	Learned, Stale            uint64 // claims in answers: news, and not
 	Lookups                   uint64 // made to answer
 	Faults                    uint64

@@ -55,7 +55,11 @@ func (x *Exchange) ask(now time.Time, out *[]core.Action) {
 		return
 	}
 	x.lastID++
-	x.askers[peer].asked = x.lastID
+	m := x.askers[peer]
+	if m.asked != 0 {
+		m.late++
+	}
+	m.asked = x.lastID
 	x.waiting, x.answerBy = peer, now.Add(x.cfg.AnswerWithin)
 	x.askAt = now.Add(x.pause)
 	x.tracker.stats.Asked++

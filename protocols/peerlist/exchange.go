@@ -39,6 +39,7 @@ type Exchange struct {
 // asker is a member, as one who asks and is asked.
 type asker struct {
 	asked  uint64    // ID of our question that it may still answer; 0: none
+	late   int       // earlier questions without an answer: one may be on its way
 	budget int       // lookups it may cost; below zero it owes some
 	filled time.Time // when budget was last topped up
 }
@@ -148,12 +149,16 @@ func (x *Exchange) OnPeerList(now time.Time, from core.PeerID, payload []byte, o
 	if m == nil {
 		return
 	}
-	if m.asked == 0 {
+	list, err := ParsePeerList(payload)
+	switch {
+	case err == nil && list.ID != m.asked && m.late > 0:
+		m.late-- // it was slow, or we were
+		x.tracker.stats.Late++
+		return
+	case m.asked == 0:
 		x.blame(from, OffenceUnsolicited, "no question of ours is open", out)
 		return
-	}
-	list, err := ParsePeerList(payload)
-	if err == nil && list.ID != m.asked {
+	case err == nil && list.ID != m.asked:
 		x.blame(from, OffenceUnsolicited, "it answers another question than the open one", out)
 		return
 	}

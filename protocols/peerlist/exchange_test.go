@@ -310,6 +310,24 @@ func TestWhatIsAcceptedAndWhatIsAnOffence(t *testing.T) {
 	}
 }
 
+// A node that was stopped gives up questions whose answers wait in its queue.
+func TestAnAnswerThatComesAfterTheNextQuestionIsNoOffence(t *testing.T) {
+	r := newRig(t)
+	bob := who("bob")
+	r.Ready(r.now, claimOf(bob, 1))
+	_, first := r.asked()
+	_, second := r.asked()
+	if out := r.answered(bob, first.ID, claimOf(who("new"), 1)); len(out) != 0 || r.Stats().Late != 1 {
+		t.Errorf("the late answer: %v", out)
+	}
+	if out := r.answered(bob, second.ID, claimOf(who("new"), 1)); len(faults(out)) != 0 || r.Stats().Learned != 1 {
+		t.Errorf("the answer in time: %v", out)
+	}
+	if fs := faults(r.answered(bob, first.ID)); !slices.Equal(fs, []core.Offence{OffenceUnsolicited}) {
+		t.Errorf("an answer too many: %v", fs)
+	}
+}
+
 func TestTwoClaimsOfOneTimeAreTheirSignersFault(t *testing.T) {
 	liar := who("liar")
 	one := claimOf(liar, 1)
