@@ -3,6 +3,7 @@ package uptime
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/weftnet/weft/protocols/core"
@@ -35,11 +36,12 @@ type peer struct {
 	id     core.PeerID
 	pingAt time.Time // of the next ping; zero: the peer is silent and about to be disconnected
 
-	ping, before uint64 // IDs of the last ping and the one before
-	sent, due    time.Time
-	open         bool
-	heard        time.Time // when anything last came
-	missed       int       // in a row
+	ping      uint64    // ID of the last ping
+	late      []uint64  // IDs of earlier ones without a pong, at most MaxMissed
+	sent, due time.Time // sent is zero once the pong is here
+	open      bool
+	heard     time.Time // when anything last came
+	missed    int       // in a row
 
 	rtt, smooth time.Duration
 	says        Percent // of us
@@ -149,13 +151,17 @@ func (m *Machine) onPong(now time.Time, p *peer, payload []byte, out *[]core.Act
 	if err != nil {
 		return err
 	}
+	late := slices.Index(p.late, pong.ID)
 	switch {
-	case pong.ID == p.ping && p.sent.IsZero(), pong.ID != p.ping && pong.ID != p.before:
-		m.blame(p, OffenceUnsolicited, "a pong without a ping", out)
-	case pong.ID == p.ping: // in time, or late: either way it lives
+	case pong.ID == p.ping && !p.sent.IsZero(): // in time, or late: either way it lives
 		m.close(p)
 		m.measure(p, now.Sub(p.sent))
 		p.sent, p.missed = time.Time{}, 0
+	case late >= 0:
+		p.late = slices.Delete(p.late, late, late+1)
+		p.missed = 0
+	default:
+		m.blame(p, OffenceUnsolicited, "a pong without a ping", out)
 	}
 	return nil
 }
@@ -216,7 +222,11 @@ func (m *Machine) miss(now time.Time, p *peer, out *[]core.Action) {
 
 // send pings a peer, telling it how we perceive it.
 func (m *Machine) send(now time.Time, p *peer, out *[]core.Action) {
-	p.before, p.ping = p.ping, m.rng.Uint64()
+	if !p.sent.IsZero() {
+		p.late = append(p.late, p.ping)
+		p.late = p.late[max(0, len(p.late)-m.cfg.MaxMissed):]
+	}
+	p.ping = m.rng.Uint64()
 	p.sent, p.due, p.open = now, now.Add(m.cfg.Within), true
 	jitter := time.Duration(m.rng.Int64N(int64(m.cfg.Every)/5)) - m.cfg.Every/10
 	p.pingAt = now.Add(m.cfg.Every + jitter)

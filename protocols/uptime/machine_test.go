@@ -266,6 +266,23 @@ func TestAPongThatComesLateStillCounts(t *testing.T) {
 	}
 }
 
+// A peer whose pongs come after the next ping, or after two of them, is slow and
+// honest.
+func TestPongsThatComeAfterTheNextPingAreNoOffence(t *testing.T) {
+	for _, delay := range []time.Duration{35 * time.Second, 65 * time.Second} {
+		r := newRig(t, 1)
+		r.delay = delay
+		r.do(func(out *[]core.Action) { r.Joined(r.now, "bob", out) })
+		for range 600 {
+			r.Heard(r.now, "bob") // it sends other things
+			r.run(r.now.Add(time.Second))
+		}
+		if n := len(r.pings["bob"]); len(r.fault) > 0 || len(r.gone) > 0 || n < 19 {
+			t.Errorf("pongs after %v: faults %v, given up %v, %d pings", delay, r.fault, r.gone, n)
+		}
+	}
+}
+
 func TestWhatIsAnOffence(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
