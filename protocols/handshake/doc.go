@@ -64,7 +64,7 @@
 //	10  membership  not in the list, not a proven validator   lasting
 //	11  full        no place; a peer list comes along
 //	12  banned                                                lasting
-//	13  duplicate   second handshake on one link              offence
+//	13  duplicate   second handshake on one link, as after a restart
 //	14  early       17 messages before the handshake          offence
 //	15  timeout     not complete within 5 s
 //	16  key-type    the peer's key is not Ed25519             lasting

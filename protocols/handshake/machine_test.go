@@ -102,6 +102,27 @@ func TestEveryRejection(t *testing.T) {
 	}
 }
 
+// A node that restarts may be back before the other side has noticed that its old
+// connection is dead. It is an honest one.
+func TestWhoRestartsIsNotPunished(t *testing.T) {
+	p := newPair(t)
+	p.link()
+	p.do(p.b, func(out *[]core.Action) {
+		p.b.LinkDown(alice)
+		p.b.LinkUp(p.now, alice, false, out)
+	})
+	p.settle()
+	if got := p.b.outcome(); got != "duplicate by them" || p.up {
+		t.Errorf("bob: %s, link up: %v", got, p.up)
+	}
+	if blamed := of[core.Penalize](p.a); len(blamed) > 0 {
+		t.Errorf("alice blames %v", blamed)
+	}
+	if p.link(); p.a.outcome() != "member" || p.b.outcome() != "member" {
+		t.Errorf("connected again, alice: %s, bob: %s", p.a.outcome(), p.b.outcome())
+	}
+}
+
 func faultOf(n *node, f core.Offence) bool {
 	for _, p := range of[core.Penalize](n) {
 		if p.Offence == f {

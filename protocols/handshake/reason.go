@@ -51,7 +51,7 @@ var reasonInfo = [numReasons]struct {
 	Membership:  {label: "membership", text: "the refused node is neither in the member list nor a proven validator: add it to the list", lasting: true},
 	Full:        {label: "full", text: "all places are taken: try another node, or later"},
 	Banned:      {label: "banned", text: "the refused node is banned", lasting: true},
-	Duplicate:   {label: "duplicate", text: "a second handshake on one link", offence: true},
+	Duplicate:   {label: "duplicate", text: "a second handshake on one link: after a restart the old connection was still there, connect again"},
 	Early:       {label: "early", text: "messages before the handshake", offence: true},
 	Timeout:     {label: "timeout", text: "the handshake was not complete in time"},
 	KeyType:     {label: "key-type", text: "weft peers have Ed25519 keys: make one with `weft key new`", lasting: true},
