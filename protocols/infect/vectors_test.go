@@ -62,6 +62,7 @@ func TestVectorLimits(t *testing.T) {
 	cfg := DefaultConfig()
 	for _, diff := range v.Limits.Diff(vectors.Limits{
 		"max-inline":    vectors.Of(MaxInline, "bytes"),
+		"max-payload":   vectors.Of(MaxPayload, "bytes"),
 		"targets":       vectors.Of(cfg.Targets, "peers"),
 		"infect":        vectors.Of(cfg.Infect, "peers"),
 		"saturate":      vectors.Of(cfg.Saturate, "peers"),

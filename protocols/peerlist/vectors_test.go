@@ -165,6 +165,7 @@ func TestVectorLimits(t *testing.T) {
 		"max-payload":                vectors.Of(MaxPayload, "bytes"),
 		"max-answer":                 vectors.Of(MaxAnswer, "claims"),
 		"max-claim":                  vectors.Of(MaxEnvelopeBytes, "bytes"),
+		"ask-first":                  vectors.Time(cfg.AskFirst),
 		"ask-every":                  vectors.Time(cfg.AskEvery),
 		"max-ask-every":              vectors.Time(cfg.MaxAskEvery),
 		"answer-within":              vectors.Time(cfg.AnswerWithin),
