@@ -43,9 +43,6 @@ type (
 
 	// Unban lifts a ban.
 	Unban struct{ Peer core.PeerID }
-
-	// Leave tells every peer that we shut down.
-	Leave struct{}
 )
 
 func (m *Machine) command(ev core.Command, out *[]core.Effect) {
@@ -66,15 +63,15 @@ func (m *Machine) command(ev core.Command, out *[]core.Effect) {
 		}
 	case LoadBans:
 		for _, b := range c.Bans {
-			m.reputation.Restore(reputation.Ban(b))
-			m.keepOut(b.Peer, b.Until, b.Reason, true, out)
+			m.reputation.Restore(reputation.Ban(b)) // an ended one makes the next one longer
+			if b.Until.After(m.now) {
+				m.keepOut(b.Peer, b.Until, b.Reason, true, out)
+			}
 		}
 	case Ban:
 		m.banned(m.reputation.Ban(m.now, c.Peer, c.For, c.Reason), out)
 	case Unban:
 		m.unban(c.Peer, out)
-	case Leave:
-		m.leave()
 	default:
 		m.dialing.Handle(m.now, ev, out)
 	}
@@ -96,12 +93,6 @@ func (m *Machine) setValidators(out *[]core.Effect) {
 		if m.peers[id].member && !m.admissions.isMember(id) {
 			m.handshake.Refuse(m.now, id, handshake.Membership, "the members changed", &m.actions)
 		}
-	}
-}
-
-func (m *Machine) leave() {
-	for _, id := range sorted(m.peers) {
-		m.handshake.Refuse(m.now, id, handshake.Leaving, "", &m.actions)
 	}
 }
 
