@@ -23,9 +23,6 @@ const (
 
 	// connsPerPeer is what lasts.
 	connsPerPeer = 2
-
-	// maxDenials bounds the reasons kept for dials that failed in the gater.
-	maxDenials = 256
 )
 
 // place is what one connected peer takes up, whatever its connections.
@@ -38,9 +35,13 @@ type place struct {
 	told     bool           // Connected was posted
 	linked   core.Linked    // the last one posted
 	admitted bool
-	open     chan struct{} // closed on admission
-	gone     chan struct{} // closed with the last connection
-	held     int           // inbound streams that wait for admission
+	carriers []network.Conn // of conns, those that have carried a pubsub stream
+	settles  time.Time      // pubsub starts anew with the peer at this time; zero: it need not
+	settling bool           // that has begun
+	shown    bool           // the overlay sees the peer
+	open     chan struct{}  // closed while it does
+	gone     chan struct{}  // closed with the last connection
+	held     int            // inbound streams that wait for the overlay to see the peer
 }
 
 // book knows who is connected. The gater enters a connection before libp2p uses
@@ -51,8 +52,10 @@ type book struct {
 	maxInbound int // of them, for peers that dial us
 	maxGuests  int // beyond them
 	guestTime  time.Duration
+	symmetry   bool
 	reserved   func(peer.ID) bool
 	blocks     *blocks
+	denials    *denials
 	changes    *queue[change]     // for the overlay
 	events     *queue[core.Event] // for the node
 	messages   *messenger         // nil: none
@@ -62,18 +65,16 @@ type book struct {
 	ordinary int // places that count towards max
 	inbound  int // of them, towards maxInbound
 	guests   int
-	denials  map[peer.ID]*refusal
 	wake     chan struct{} // has room for one: keep should look again
 }
 
 func newBook(self peer.ID, cfg Config) *book {
 	return &book{
 		self: self, max: cfg.MaxPeers, maxInbound: cfg.MaxPeers - cfg.KeepOutbound,
-		maxGuests: cfg.Guests, guestTime: cfg.GuestTime,
-		reserved: cfg.Reserved, blocks: newBlocks(),
-		places:  make(map[peer.ID]*place),
-		denials: make(map[peer.ID]*refusal),
-		wake:    make(chan struct{}, 1),
+		maxGuests: cfg.Guests, guestTime: cfg.GuestTime, symmetry: cfg.Symmetry,
+		reserved: cfg.Reserved, blocks: newBlocks(), denials: &denials{list: make(map[peer.ID]*refusal)},
+		places: make(map[peer.ID]*place),
+		wake:   make(chan struct{}, 1),
 	}
 }
 
@@ -164,33 +165,45 @@ func (b *book) enter(c network.Conn) *refusal {
 	return nil
 }
 
-// look makes keep look again.
-func (b *book) look() {
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
-}
-
-// strike removes a connection that is gone.
+// strike removes a connection that is gone. When it has carried pubsub and others
+// stay, streams of pubsub on those must end: see settle.
 func (b *book) strike(c network.Conn) {
 	p := c.RemotePeer()
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	pl := b.places[p]
 	if pl == nil {
+		b.mu.Unlock()
 		return
 	}
-	if pl.conns = slices.DeleteFunc(pl.conns, func(have network.Conn) bool { return have == c }); len(pl.conns) > 0 {
-		if linked, changed := pl.link(p); changed && pl.told {
-			b.events.push(linked)
-		}
+	if pl.conns = without(pl.conns, c); len(pl.conns) == 0 {
+		b.leave(p, pl)
+		b.mu.Unlock()
 		return
 	}
+	if linked, changed := pl.link(p); changed && pl.told {
+		b.events.push(linked)
+	}
+	var others []network.Conn
+	if slices.Contains(pl.carriers, c) {
+		pl.carriers = without(pl.carriers, c)
+		others = slices.Clone(pl.conns)
+		b.unsettle(pl)
+	}
+	b.show(p, pl)
+	b.mu.Unlock()
+	resetPubsub(others, network.DirInbound, network.DirOutbound)
+}
+
+func without(conns []network.Conn, c network.Conn) []network.Conn {
+	return slices.DeleteFunc(conns, func(have network.Conn) bool { return have == c })
+}
+
+// leave removes a peer whose last connection is gone.
+func (b *book) leave(p peer.ID, pl *place) {
 	delete(b.places, p)
 	b.count(pl, -1)
 	close(pl.gone)
-	b.changes.push(change{peer: p})
+	b.changes.push(change{peer: p, to: gone})
 	b.messages.shut(p)
 	if pl.told {
 		b.events.push(core.Disconnected{Peer: p})
@@ -230,6 +243,7 @@ func (b *book) tell(c network.Conn) bool {
 	linked, changed := pl.link(p)
 	if changed {
 		b.events.push(counted{linked})
+		b.show(p, pl)
 	}
 	return changed
 }
@@ -248,24 +262,7 @@ func (pl *place) link(p peer.ID) (linked core.Linked, changed bool) {
 	return linked, changed
 }
 
-// admitPeer opens the gate for a connected peer that is not a guest.
-func (b *book) admitPeer(p peer.ID) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if pl := b.places[p]; pl != nil && !pl.admitted && !pl.guest {
-		pl.admitted = true
-		close(pl.open)
-		b.changes.push(change{peer: p, admit: true})
-	}
-}
-
-func (b *book) admitted(p peer.ID) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	pl := b.places[p]
-	return pl != nil && pl.admitted
-}
-
+// connected says whether a peer has a connection.
 func (b *book) connected(p peer.ID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -280,29 +277,6 @@ func (b *book) dialled(p peer.ID) bool {
 	return pl != nil && pl.live(network.DirOutbound) > 0
 }
 
-// place returns the channels on which a peer's admission and end can be awaited.
-func (b *book) place(p peer.ID) (open, gone <-chan struct{}, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if pl := b.places[p]; pl != nil {
-		return pl.open, pl.gone, true
-	}
-	return nil, nil, false
-}
-
-// hold counts a waiting stream in; it fails when limit of them wait. release
-// must be called afterwards.
-func (b *book) hold(p peer.ID, limit int) (release func(), ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	pl := b.places[p]
-	if pl == nil || pl.held >= limit {
-		return nil, false
-	}
-	pl.held++
-	return func() { b.mu.Lock(); pl.held--; b.mu.Unlock() }, true
-}
-
 // sizes counts peers without the guests, admitted ones, guests and waiting streams.
 func (b *book) sizes() (peers, admitted, guests, held int) {
 	b.mu.Lock()
@@ -314,22 +288,4 @@ func (b *book) sizes() (peers, admitted, guests, held int) {
 		}
 	}
 	return len(b.places) - b.guests, admitted, b.guests, held
-}
-
-// deny keeps the reason for a dial's end until explain asks for it.
-func (b *book) deny(p peer.ID, why *refusal) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.denials) >= maxDenials { // of dials that nobody asked about, such as the DHT's
-		clear(b.denials)
-	}
-	b.denials[p] = why
-}
-
-func (b *book) denial(p peer.ID) *refusal {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	why := b.denials[p]
-	delete(b.denials, p)
-	return why
 }

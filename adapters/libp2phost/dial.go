@@ -112,9 +112,9 @@ func (d *dialer) connect(ctx context.Context, p peer.ID, addrs []ma.Multiaddr) e
 		limit = min(limit, time.Until(at))
 	}
 	ctx = direct(network.WithDialPeerTimeout(ctx, limit), d.symmetry)
-	d.book.denial(p) // of an earlier dial
+	d.book.denials.take(p) // of an earlier dial
 	if _, err = d.host.Network().DialPeer(ctx, p); err != nil {
-		return newDialError(p, err, d.book.denial(p), limit.Round(time.Millisecond))
+		return newDialError(p, err, d.book.denials.take(p), limit.Round(time.Millisecond))
 	}
 	return nil
 }

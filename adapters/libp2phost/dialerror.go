@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -107,4 +108,31 @@ func addressReason(addr ma.Multiaddr, err error, denied *refusal) string {
 		return "the peer closed the connection: it may be full, or refuse us"
 	}
 	return err.Error()
+}
+
+// maxDenials bounds the reasons kept for dials that failed in the gater.
+const maxDenials = 256
+
+// denials are why the gater refused dials, until the dials' ends ask for it.
+type denials struct {
+	mu   sync.Mutex
+	list map[peer.ID]*refusal
+}
+
+func (d *denials) add(p peer.ID, why *refusal) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.list) >= maxDenials { // of dials that nobody asked about, such as the DHT's
+		clear(d.list)
+	}
+	d.list[p] = why
+}
+
+// take returns the reason, nil when there is none, and forgets it.
+func (d *denials) take(p peer.ID) *refusal {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	why := d.list[p]
+	delete(d.list, p)
+	return why
 }

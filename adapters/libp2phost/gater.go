@@ -83,6 +83,6 @@ func (g *gater) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReaso
 func (g *gater) refuse(dir network.Direction, p peer.ID, why *refusal, attrs ...any) {
 	g.refused.add(why, append(attrs, "peer", p, "direction", dir.String())...)
 	if dir == network.DirOutbound {
-		g.book.deny(p, why)
+		g.book.denials.add(p, why)
 	}
 }

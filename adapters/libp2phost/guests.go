@@ -1,10 +1,7 @@
 package libp2phost
 
 import (
-	"context"
 	"fmt"
-	"sync"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 )
@@ -27,45 +24,4 @@ func (b *book) full(dir network.Direction) *refusal {
 		return &refusal{ReasonFull, fmt.Sprintf("all %d places for peers that dial us are taken: raise the maximum of peers", b.maxInbound)}
 	}
 	return nil
-}
-
-// keep ends what may last no longer, until ctx ends.
-func (b *book) keep(ctx context.Context) {
-	var closing sync.WaitGroup
-	defer closing.Wait()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-b.wake:
-		case <-timer.C:
-		}
-		ended, next := b.due(time.Now())
-		for _, c := range ended { // a connection that is stuck takes seconds to close
-			closing.Go(func() { _ = c.CloseWithError(network.ConnResourceLimitExceeded) })
-		}
-		timer.Stop()
-		if !next.IsZero() {
-			timer.Reset(time.Until(next))
-		}
-	}
-}
-
-// due returns the connections of guests whose time is over, and when the next
-// guest's is.
-func (b *book) due(now time.Time) (ended []network.Conn, next time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, pl := range b.places {
-		switch {
-		case !pl.guest:
-		case !now.Before(pl.leaves):
-			ended = append(ended, pl.conns...)
-		case next.IsZero() || pl.leaves.Before(next):
-			next = pl.leaves
-		}
-	}
-	return ended, next
 }

@@ -153,7 +153,7 @@ func (h *Host) openOverlay(ctx context.Context) error {
 		return err
 	}
 	h.overlay = &overlay{
-		Host: h.base, ctx: ctx, book: h.book, bus: bus,
+		Host: h.base, ctx: ctx, book: h.book, symmetry: h.cfg.Symmetry, bus: bus,
 		metering: newMetering(h.cfg.LargeMessage, h.cfg.MessageTimeout,
 			newBudget(h.cfg.MessageBudget, max(h.cfg.MaxInboundMessage, maxDHTMessage))),
 		wait: h.cfg.AdmissionTimeout, pubsubMax: h.cfg.MaxInboundMessage,

@@ -16,7 +16,7 @@ import (
 )
 
 // ErrNotAdmitted is the overlay's answer about a peer that was not admitted in
-// time.
+// time, or with symmetry has no connection of ours.
 var ErrNotAdmitted = errors.New("peer is not admitted")
 
 // maxHeld is how many inbound streams of one peer may wait for its admission;
@@ -28,6 +28,7 @@ type overlay struct {
 	host.Host // the base host, for what needs no gate
 	ctx       context.Context
 	book      *book
+	symmetry  bool // our streams go on our own connections
 	bus       *overlayBus
 	network   *overlayNetwork
 	metering  *metering
@@ -52,35 +53,56 @@ func (o *overlay) Close() error { return o.close() }
 // Connect connects and waits for the peer's admission: who asks will open
 // streams at once.
 func (o *overlay) Connect(ctx context.Context, info peer.AddrInfo) error {
-	if err := o.Host.Connect(ctx, info); err != nil {
+	if err := o.Host.Connect(direct(ctx, o.symmetry), info); err != nil {
 		return err
 	}
 	return o.await(ctx, info.ID)
 }
 
-// NewStream opens a stream to an admitted peer. A peer that is connected but not
-// admitted yet is waited for.
+// NewStream opens a stream to a peer that the overlay sees. One that is connected
+// and not seen yet is waited for.
 func (o *overlay) NewStream(ctx context.Context, p peer.ID, protocols ...protocol.ID) (network.Stream, error) {
-	if !o.book.admitted(p) {
-		if err := o.reach(ctx, p); err != nil {
-			return nil, err
-		}
+	if err := o.reach(ctx, p); err != nil {
+		return nil, err
 	}
 	s, err := o.Host.NewStream(ctx, p, protocols...)
-	if err != nil || !isDHT(s.Protocol()) {
-		return s, err
+	if err != nil {
+		return nil, err
 	}
-	return newMeter(s, maxDHTMessage, o.metering), nil // the answers come on it
+	if err := o.check(s); err != nil {
+		return nil, err
+	}
+	if isDHT(s.Protocol()) {
+		return newMeter(s, maxDHTMessage, o.metering), nil // the answers come on it
+	}
+	return s, nil
 }
 
+// check ends a stream of ours that may not be: the peer was hidden meanwhile, or
+// our own connection was lost, so that the stream is on one of the peer's.
+func (o *overlay) check(s network.Stream) error {
+	ours := s.Conn().Stat().Direction == network.DirOutbound
+	if (ours || !o.symmetry) && o.book.use(s.Conn(), isPubsub(s.Protocol())) {
+		return nil
+	}
+	_ = s.Reset()
+	return fmt.Errorf("%w: %s has lost a connection", ErrNotAdmitted, s.Conn().RemotePeer())
+}
+
+// reach makes sure that the overlay sees a peer, and dials one that is not
+// connected. A peer that dialled us is not dialled for a stream: that is decided
+// elsewhere, and waited for.
 func (o *overlay) reach(ctx context.Context, p peer.ID) error {
-	if noDial, _ := network.GetNoDial(ctx); noDial {
+	if o.book.shown(p) {
+		return nil
+	}
+	if noDial, _ := network.GetNoDial(ctx); noDial || o.book.connected(p) {
 		return o.await(ctx, p)
 	}
 	return o.Connect(ctx, peer.AddrInfo{ID: p})
 }
 
-// await returns when a connected peer is admitted.
+// await returns when the overlay sees a connected peer.
 func (o *overlay) await(ctx context.Context, p peer.ID) error {
 	open, gone, ok := o.book.place(p)
 	if !ok {
@@ -115,11 +137,11 @@ func (o *overlay) SetStreamHandlerMatch(id protocol.ID, match func(protocol.ID) 
 	o.Host.SetStreamHandlerMatch(id, match, o.gated(h))
 }
 
-// gated hands an inbound stream over once its peer is admitted. It runs on the
-// stream's own goroutine.
+// gated hands an inbound stream over once the overlay sees its peer. It runs on
+// the stream's own goroutine.
 func (o *overlay) gated(h network.StreamHandler) network.StreamHandler {
 	return func(s network.Stream) {
-		if err := o.hold(s); err != nil {
+		if err := o.hold(s); err != nil || !o.book.use(s.Conn(), isPubsub(s.Protocol())) {
 			_ = s.Reset()
 			return
 		}
@@ -129,7 +151,7 @@ func (o *overlay) gated(h network.StreamHandler) network.StreamHandler {
 
 func (o *overlay) hold(s network.Stream) error {
 	p := s.Conn().RemotePeer()
-	if o.book.admitted(p) {
+	if o.book.shown(p) {
 		return nil
 	}
 	release, ok := o.book.hold(p, maxHeld)

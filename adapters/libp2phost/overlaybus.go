@@ -30,16 +30,23 @@ var (
 	gatedTypes        = []reflect.Type{typeConnectedness, typeIdentified, typeNotIdentified, typeProtocols}
 )
 
-// change is what the bus's goroutine is told, in order: a peer is admitted, or
-// gone.
+// change is what the bus's goroutine is told, in order.
 type change struct {
-	peer  peer.ID
-	admit bool
+	peer peer.ID
+	to   visibility
 }
 
-// overlayBus shows a peer's events from its admission to its end. For its
-// subscribers a peer is connected when it is admitted, and identified, if it was
-// before, right after that. One goroutine owns the maps.
+type visibility uint8
+
+const (
+	visible visibility = iota // from now on
+	hidden                    // for a while: it is connected
+	gone
+)
+
+// overlayBus shows a peer's events while the overlay sees the peer. For its
+// subscribers a peer is connected from then on, and identified, if it was before,
+// right after that. One goroutine owns the maps.
 type overlayBus struct {
 	event.Bus // the base host's
 	book      *book
@@ -48,7 +55,7 @@ type overlayBus struct {
 	source    event.Subscription
 
 	visible  map[peer.ID]struct{}
-	withheld map[peer.ID]event.EvtPeerIdentificationCompleted // of connected peers that are not admitted
+	withheld map[peer.ID]event.EvtPeerIdentificationCompleted // of connected peers that are not visible
 
 	mu   sync.Mutex
 	subs []*overlaySub
@@ -86,9 +93,13 @@ func (b *overlayBus) run(ctx context.Context) {
 
 func (b *overlayBus) drain(ctx context.Context) {
 	for _, c := range b.changes.take() {
-		if c.admit {
+		switch c.to {
+		case visible:
 			b.show(ctx, c.peer)
-		} else {
+		case hidden:
+			b.hide(ctx, c.peer)
+			b.remember(c.peer)
+		case gone:
 			b.hide(ctx, c.peer)
 		}
 	}
@@ -143,6 +154,18 @@ func (b *overlayBus) hide(ctx context.Context, p peer.ID) {
 		delete(b.visible, p)
 		b.send(ctx, event.EvtPeerConnectednessChanged{Peer: p, Connectedness: network.NotConnected})
 	}
+}
+
+// remember makes up for the identification of a peer that will be shown again.
+func (b *overlayBus) remember(p peer.ID) {
+	if ids, err := b.peers.GetProtocols(p); err != nil || len(ids) == 0 {
+		return
+	}
+	ev := event.EvtPeerIdentificationCompleted{Peer: p, ListenAddrs: b.peers.Addrs(p)}
+	if agent, err := b.peers.Get(p, "AgentVersion"); err == nil {
+		ev.AgentVersion, _ = agent.(string)
+	}
+	b.withheld[p] = ev
 }
 
 // send waits for slow subscribers, as libp2p's own bus does.

@@ -9,7 +9,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// overlayNetwork shows admitted peers only.
+// overlayNetwork shows the peers that the overlay sees.
 type overlayNetwork struct {
 	network.Network // the base host's, for what names no peer
 	overlay         *overlay
@@ -17,7 +17,7 @@ type overlayNetwork struct {
 
 // Connectedness implements network.Network.
 func (n *overlayNetwork) Connectedness(p peer.ID) network.Connectedness {
-	if !n.overlay.book.admitted(p) {
+	if !n.overlay.book.shown(p) {
 		return network.NotConnected
 	}
 	return n.Network.Connectedness(p)
@@ -25,17 +25,17 @@ func (n *overlayNetwork) Connectedness(p peer.ID) network.Connectedness {
 
 // Peers implements network.Network.
 func (n *overlayNetwork) Peers() []peer.ID {
-	return slices.DeleteFunc(n.Network.Peers(), func(p peer.ID) bool { return !n.overlay.book.admitted(p) })
+	return slices.DeleteFunc(n.Network.Peers(), func(p peer.ID) bool { return !n.overlay.book.shown(p) })
 }
 
 // Conns implements network.Network.
 func (n *overlayNetwork) Conns() []network.Conn {
-	return slices.DeleteFunc(n.Network.Conns(), func(c network.Conn) bool { return !n.overlay.book.admitted(c.RemotePeer()) })
+	return slices.DeleteFunc(n.Network.Conns(), func(c network.Conn) bool { return !n.overlay.book.shown(c.RemotePeer()) })
 }
 
 // ConnsToPeer implements network.Network.
 func (n *overlayNetwork) ConnsToPeer(p peer.ID) []network.Conn {
-	if !n.overlay.book.admitted(p) {
+	if !n.overlay.book.shown(p) {
 		return nil
 	}
 	return n.Network.ConnsToPeer(p)
@@ -46,12 +46,19 @@ func (n *overlayNetwork) NewStream(ctx context.Context, p peer.ID) (network.Stre
 	if err := n.overlay.reach(ctx, p); err != nil {
 		return nil, err
 	}
-	return n.Network.NewStream(ctx, p)
+	s, err := n.Network.NewStream(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.overlay.check(s); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // DialPeer implements network.Network.
 func (n *overlayNetwork) DialPeer(ctx context.Context, p peer.ID) (network.Conn, error) {
-	c, err := n.Network.DialPeer(ctx, p)
+	c, err := n.Network.DialPeer(direct(ctx, n.overlay.symmetry), p)
 	if err != nil {
 		return nil, err
 	}

@@ -150,19 +150,24 @@ func TestMessagesOfEverySizeArriveOverTCPAndQUIC(t *testing.T) {
 	}
 }
 
+func newTable(t *testing.T, h *testHost) *dht.IpfsDHT {
+	t.Helper()
+	table, err := dht.New(h.Overlay(), dht.Mode(dht.ModeServer), dht.ProtocolPrefix("/weft/test"),
+		dht.AddressFilter(nil), dht.DisableAutoRefresh())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = table.Close() })
+	return table
+}
+
 func TestTheDHTFindsPeersOverTheOverlay(t *testing.T) {
 	const n = 5
 	hosts := make([]*testHost, n)
 	tables := make([]*dht.IpfsDHT, n)
 	for i := range hosts {
 		hosts[i] = openHost(t)
-		table, err := dht.New(hosts[i].Overlay(), dht.Mode(dht.ModeServer), dht.ProtocolPrefix("/weft/test"),
-			dht.AddressFilter(nil), dht.DisableAutoRefresh())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = table.Close() })
-		tables[i] = table
+		tables[i] = newTable(t, hosts[i])
 	}
 	for i := range n - 1 { // a chain: the ends know each other through the others only
 		mustConnect(t, hosts[i], hosts[i+1].info())
