@@ -6,11 +6,16 @@ import (
 	"github.com/weftnet/weft/protocols/core"
 )
 
+// maxDialSecondAfter bounds what slow dials add to Config.DialSecondAfter; chosen
+// because half of the connection timeout may be waited for a peer that never dials.
+const maxDialSecondAfter = 5 * time.Second
+
 // order is how long to leave the first dial to a peer: of two that know each
-// other the one with the lower ID dials.
+// other the one with the lower ID dials. Where dials take long, on a busy machine
+// or a slow path, the other waits longer, or every pair would dial twice.
 func (m *Machine) order(id core.PeerID) time.Duration {
 	if m.cfg.Self > id {
-		return m.cfg.DialSecondAfter
+		return max(m.cfg.DialSecondAfter, min(2*m.dialTook, maxDialSecondAfter))
 	}
 	return 0
 }

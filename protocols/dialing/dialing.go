@@ -14,9 +14,10 @@ type Machine struct {
 	book     *book
 	rate     bucket
 	ips      ipBudgets
-	turn     lane // served first when the rate does not do for all
-	awaiting bool // the first SetBootstrappers has not come yet
-	fallback bool // saved peers are being tried, and that was told
+	dialTook time.Duration // of late, smoothed: what a dial that succeeds takes
+	turn     lane          // served first when the rate does not do for all
+	awaiting bool          // the first SetBootstrappers has not come yet
+	fallback bool          // saved peers are being tried, and that was told
 	stats    Stats
 	deadline time.Time
 }

@@ -77,6 +77,7 @@ func (m *Machine) answered(now time.Time, k *known, at multiaddr.Multiaddr) {
 	k.postponed = 0
 	if d := m.book.endDial(k); d != nil {
 		m.ips.refund(now, d.charged, at)
+		m.dialTook += (now.Sub(d.at) - m.dialTook) / 4
 	}
 }
 

@@ -57,6 +57,19 @@ func TestAValidatorIsDialledInOrder(t *testing.T) {
 	b.wantDial("v")
 }
 
+func TestTheSecondWaitsLongerWhereDialsTakeLong(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.Self = "z" }, bootstrap("b1"))
+	b.wantDial("b1")
+	b.advance(8 * time.Second)
+	b.connect("b1") // 8 s, smoothed by 4, doubled
+	b.claim("a", addr(1))
+	b.wantDial()
+	b.advance(4*time.Second - 1)
+	b.wantDial()
+	b.advance(1)
+	b.wantDial("a")
+}
+
 // pair is two machines whose dials and connections take time.
 type pair struct {
 	now   time.Time
