@@ -153,9 +153,18 @@ func (m *Machine) Tick(now time.Time, out *[]core.Action) {
 	}
 }
 
+// ownPause is how late a tick may be. Later than that we were stopped or starved
+// ourselves, and an item that was asked for may wait in our own queue. Chosen well
+// above scheduling delays and well below ItemWithin.
+const ownPause = time.Second
+
 func (m *Machine) overdue(now time.Time, e *entry, out *[]core.Action) {
 	switch e.state {
 	case wanted:
+		if now.Sub(e.due) > ownPause {
+			m.table.reschedule(e, now.Add(m.cfg.ItemWithin))
+			return
+		}
 		m.blame(e.asked[len(e.asked)-1], OffenceWithheld, "it announced "+e.id.String()+" and did not give it", out)
 		m.askNext(now, e, out)
 	case checking:

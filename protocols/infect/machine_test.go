@@ -326,6 +326,23 @@ func TestAnItemThatIsDroppedIsNobodysFault(t *testing.T) {
 	}
 }
 
+// A node that was stopped must not blame others for its own absence.
+func TestAnItemIsNotWithheldWhileWeWereAway(t *testing.T) {
+	r := newRig(t, 10)
+	id := IDOf(large)
+	r.receive(peerN(0), TypeAnnounce, Message{ID: id})
+	r.now = r.now.Add(time.Minute)
+	if out := r.do(func(out *[]core.Action) { r.Tick(r.now, out) }); len(out) != 0 {
+		t.Errorf("after a pause: %v", out)
+	}
+	if d := r.Deadline(); d.Sub(r.now) != 5*time.Second {
+		t.Errorf("it is given %v more", d.Sub(r.now))
+	}
+	if out := r.advance(); !slices.Equal(faults(out), []core.Offence{OffenceWithheld}) {
+		t.Errorf("then: %v", out)
+	}
+}
+
 // A peer that gives other bytes under the ID of an item must not bring those into
 // disrepute that have it.
 func TestWrongBytesUnderAnIDAreNotTheItem(t *testing.T) {
