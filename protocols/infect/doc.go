@@ -52,9 +52,10 @@
 //
 // # Bounds
 //
-// At most 4,096 items, 256 of one peer that are not accepted; when the table is
-// full the items finished longest ago are forgotten, then new ones refused. Items
-// of at most 1,024 bytes are kept in the table, larger ones are the loop's.
+// At most 4,096 items, 256 of one peer that are not accepted, and 16 new ones of it
+// a second, or a single member could flood the whole network. When the table is
+// full the items finished longest ago are forgotten, then new ones refused. Items of
+// at most 1,024 bytes are kept in the table, larger ones are the loop's.
 //
 // # Bytes
 //

@@ -25,20 +25,20 @@ type Machine struct {
 	held  Held
 	rng   *rand.Rand
 	table table
-	peers []core.PeerID // connected members, in the order of the last draws
-	known map[core.PeerID]struct{}
+	peers []core.PeerID             // connected members, in the order of the last draws
+	known map[core.PeerID]time.Time // when it may again bring as many new items as ever
 	stats Stats
 }
 
 // New makes a machine from a valid configuration.
 func New(cfg Config, held Held, rng *rand.Rand) *Machine {
-	return &Machine{cfg: cfg, held: held, rng: rng, table: newTable(), known: map[core.PeerID]struct{}{}}
+	return &Machine{cfg: cfg, held: held, rng: rng, table: newTable(), known: map[core.PeerID]time.Time{}}
 }
 
 // PeerUp takes in a new member.
 func (m *Machine) PeerUp(peer core.PeerID) {
 	if _, again := m.known[peer]; !again {
-		m.known[peer] = struct{}{}
+		m.known[peer] = time.Time{}
 		m.peers = append(m.peers, peer)
 	}
 }

@@ -326,6 +326,45 @@ func TestAnItemThatIsDroppedIsNobodysFault(t *testing.T) {
 	}
 }
 
+func TestAMemberBringsOnlySoManyNewItems(t *testing.T) {
+	r := newRig(t, 10)
+	next := 0
+	bring := func(from core.PeerID, n int) (taken int) {
+		for range n {
+			next++
+			item := []byte(fmt.Sprint("item ", next))
+			out := r.receive(from, TypePush, Message{Item: item})
+			if faults(out) != nil {
+				t.Fatalf("blamed: %v", out)
+			}
+			if said(out) == StatusNew {
+				taken++
+				r.gossip(item)
+			}
+		}
+		return taken
+	}
+	if n := bring(peerN(0), 1000); n != 256 {
+		t.Errorf("%d taken at once, want 256", n)
+	}
+	if n := bring(peerN(1), 10); n != 10 {
+		t.Errorf("%d of another member's taken, want 10", n)
+	}
+	r.now = r.now.Add(time.Second)
+	if n := bring(peerN(0), 100); n != 16 {
+		t.Errorf("%d taken in the next second, want 16", n)
+	}
+	r.now = r.now.Add(-time.Hour) // the clock is set back
+	bring(peerN(0), 1)
+	r.now = r.now.Add(time.Second)
+	if n := bring(peerN(0), 100); n != 16 {
+		t.Errorf("%d taken in a second after the clock was set back, want 16", n)
+	}
+	if n := r.Stats().NoRoom; n == 0 {
+		t.Error("what is refused is not counted")
+	}
+}
+
 // A node that was stopped must not blame others for its own absence.
 func TestAnItemIsNotWithheldWhileWeWereAway(t *testing.T) {
 	r := newRig(t, 10)

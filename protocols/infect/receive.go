@@ -21,7 +21,7 @@ func (m *Machine) onOffer(now time.Time, from core.PeerID, msg Message, out *[]c
 		m.send(from, TypeAnswer, Message{ID: msg.ID, Status: StatusAlready}, out)
 		return
 	}
-	if m.table.pending[from] >= m.cfg.MaxPending || !m.makeRoom() {
+	if m.table.pending[from] >= m.cfg.MaxPending || !m.mayBring(now, from) || !m.makeRoom() {
 		m.stats.NoRoom++
 		m.send(from, TypeAnswer, Message{ID: msg.ID, Status: StatusRefused}, out)
 		return
@@ -36,6 +36,20 @@ func (m *Machine) onOffer(now time.Time, from core.PeerID, msg Message, out *[]c
 	}
 	m.send(from, TypeAnswer, Message{ID: msg.ID, Status: StatusNew}, out)
 	m.check(now, e, from, msg.Item, out)
+}
+
+// mayBring counts a new item against who brings it. Without that one member could
+// have everybody pass on, to a dozen others each, whatever it can sign.
+func (m *Machine) mayBring(now time.Time, from core.PeerID) bool {
+	each := time.Second / time.Duration(m.cfg.NewPerSecond)
+	all := each * time.Duration(m.cfg.NewBurst)
+	owed := min(max(m.known[from].Sub(now), 0), all)
+	may := owed+each <= all
+	if may {
+		owed += each
+	}
+	m.known[from] = now.Add(owed) // also after a refusal: the clock may have been set back
+	return may
 }
 
 // onKnown answers the offer of an item that is in the table.

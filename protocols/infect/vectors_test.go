@@ -61,19 +61,21 @@ func TestVectorLimits(t *testing.T) {
 	v := readVectors(t)
 	cfg := DefaultConfig()
 	for _, diff := range v.Limits.Diff(vectors.Limits{
-		"max-inline":    vectors.Of(MaxInline, "bytes"),
-		"max-payload":   vectors.Of(MaxPayload, "bytes"),
-		"targets":       vectors.Of(cfg.Targets, "peers"),
-		"infect":        vectors.Of(cfg.Infect, "peers"),
-		"saturate":      vectors.Of(cfg.Saturate, "peers"),
-		"max-attempts":  vectors.Of(cfg.MaxAttempts, "offers"),
-		"answer-within": vectors.Time(cfg.AnswerWithin),
-		"item-within":   vectors.Time(cfg.ItemWithin),
-		"check-within":  vectors.Time(cfg.CheckWithin),
-		"keep-finished": vectors.Time(cfg.KeepFinished),
-		"max-entries":   vectors.Of(cfg.MaxEntries, "items"),
-		"max-pending":   vectors.Of(cfg.MaxPending, "items"),
-		"max-gets":      vectors.Of(maxGets, "requests"),
+		"max-inline":     vectors.Of(MaxInline, "bytes"),
+		"max-payload":    vectors.Of(MaxPayload, "bytes"),
+		"targets":        vectors.Of(cfg.Targets, "peers"),
+		"infect":         vectors.Of(cfg.Infect, "peers"),
+		"saturate":       vectors.Of(cfg.Saturate, "peers"),
+		"max-attempts":   vectors.Of(cfg.MaxAttempts, "offers"),
+		"answer-within":  vectors.Time(cfg.AnswerWithin),
+		"item-within":    vectors.Time(cfg.ItemWithin),
+		"check-within":   vectors.Time(cfg.CheckWithin),
+		"keep-finished":  vectors.Time(cfg.KeepFinished),
+		"max-entries":    vectors.Of(cfg.MaxEntries, "items"),
+		"max-pending":    vectors.Of(cfg.MaxPending, "items"),
+		"new-per-second": vectors.Of(cfg.NewPerSecond, "items"),
+		"new-burst":      vectors.Of(cfg.NewBurst, "items"),
+		"max-gets":       vectors.Of(maxGets, "requests"),
 	}) {
 		t.Errorf("limit %s: the vectors and the code differ", diff)
 	}
