@@ -132,14 +132,3 @@ func TestALargeMessageComesWhole(t *testing.T) {
 		})
 	}
 }
-
-func TestPlainPeersAreToldOnce(t *testing.T) {
-	for _, transport := range []string{"tcp"} {
-		t.Run(transport, func(t *testing.T) {
-			a, plain := newSpeaker(t), plainHost(t)
-			mustConnect(t, a.testHost, peer.AddrInfo{ID: plain.ID(), Addrs: plain.Addrs()})
-			a.Send(core.Send{Peer: plain.ID(), Protocol: greetProtocol, Payload: []byte("hi"), Vital: true})
-			await(t, a.events, func(ev core.Plain) bool { return ev.Peer == plain.ID() })
-		})
-	}
-}

@@ -43,9 +43,11 @@ func DefaultReadLimits() ReadLimits {
 
 func (r ReadLimits) valid() bool {
 	return r.InProcess >= 1 && r.BytesPerSec >= 0 && (r.BytesPerSec == 0 || r.Burst >= pieceBytes) &&
-		r.PeerCPU >= 0 && r.TotalCPU >= 0 && r.PeerPool >= pieceBytes && r.Pool >= r.PeerPool &&
+		validShare(r.PeerCPU) && validShare(r.TotalCPU) && r.PeerPool >= pieceBytes && r.Pool >= r.PeerPool &&
 		r.TrustedPool >= largestMessage
 }
+
+func validShare(s float64) bool { return s == 0 || s >= 0.001 }
 
 const (
 	largestMessage = frame.LengthSize + frame.HeaderSize + frame.MaxPayload // bytes
@@ -90,7 +92,7 @@ func newCPULimiter(share float64) *rate.Limiter {
 	if share == 0 {
 		return rate.NewLimiter(rate.Inf, math.MaxInt)
 	}
-	return rate.NewLimiter(rate.Limit(share*cpuUnit), int(share*cpuUnit))
+	return rate.NewLimiter(rate.Limit(share*cpuUnit), max(1, int(share*cpuUnit)))
 }
 
 // capacity is what one peer's messages may take.
@@ -230,11 +232,20 @@ func (d *delivery) excuse(ours bool) {
 
 // done ends a delivered message. It took used of the node's time.
 func (d *delivery) done(used time.Duration) {
-	now := time.Now()
-	for _, l := range []*rate.Limiter{d.capacity.cpu, d.capacity.pools.cpu} {
-		l.ReserveN(now, min(max(int(used), 0), l.Burst()))
+	if used > 0 {
+		charge(d.capacity.cpu, used)
+		charge(d.capacity.pools.cpu, used)
 	}
 	d.release()
+}
+
+// charge takes from a limiter even what it does not have. It cannot take more
+// than its burst in one go.
+func charge(l *rate.Limiter, used time.Duration) {
+	now := time.Now()
+	for rest := int(used); rest > 0; rest -= l.Burst() {
+		l.ReserveN(now, min(rest, l.Burst()))
+	}
 }
 
 // release gives back all that the message holds. It may be called again.

@@ -3,6 +3,7 @@ package libp2phost
 import (
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"time"
 
@@ -63,6 +64,7 @@ type reader struct {
 	decoder *frame.Decoder
 
 	due     time.Time // by when the next message must have come, or have ended
+	armed   time.Time // the stream's deadline: due, or what it was before
 	begun   bool      // a part of it is here
 	evicted atomic.Bool
 }
@@ -71,15 +73,24 @@ func (r *reader) run() {
 	m := r.link.m
 	_ = r.stream.CloseWrite() // answers go on a stream of our own
 	r.due = time.Now().Add(m.cfg.FrameTimeout)
-	err := r.stream.SetReadDeadline(r.due)
+	err := r.arm()
 	for err == nil {
 		err = r.message()
 	}
 	r.link.mu.Lock()
 	r.link.lanes[r.index].inbound--
 	r.link.mu.Unlock()
-	_ = r.stream.Reset() // after the end of the stream it only frees
+	if errors.Is(err, io.EOF) && !r.begun {
+		_ = r.stream.Close()
+		return
+	}
+	_ = r.stream.Reset()
 	r.explain(err)
+}
+
+func (r *reader) arm() error {
+	r.armed = r.due
+	return r.stream.SetReadDeadline(r.due)
 }
 
 // message reads one message and delivers it.
@@ -152,14 +163,14 @@ func (r *reader) read(p []byte) (int, error) {
 			return n, nil
 		case err == nil:
 			continue
-		case !isTimeout(err):
-			return 0, err
 		case r.evicted.Load():
 			return 0, errEvicted
+		case !isTimeout(err) || time.Now().Before(r.armed): // then it is the connection's
+			return 0, err
 		case !time.Now().Before(r.due):
 			return 0, errSlow
 		}
-		if err := r.stream.SetReadDeadline(r.due); err != nil {
+		if err := r.arm(); err != nil {
 			return 0, err
 		}
 		if r.evicted.Load() { // meanwhile

@@ -126,12 +126,14 @@ func newTestHost(t testing.TB, change ...func(*Config)) *testHost {
 func (h *testHost) info() peer.AddrInfo { return peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()} }
 
 // on keeps the addresses with a transport: "tcp" or "quic-v1".
-func (h *testHost) on(transport string) peer.AddrInfo {
-	keep := func(a ma.Multiaddr) bool {
+func (h *testHost) on(transport string) peer.AddrInfo { return withTransport(h.info(), transport) }
+
+func withTransport(info peer.AddrInfo, transport string) peer.AddrInfo {
+	info.Addrs = filter(info.Addrs, func(a ma.Multiaddr) bool {
 		_, err := a.ValueForProtocol(ma.ProtocolWithName(transport).Code)
 		return err == nil
-	}
-	return peer.AddrInfo{ID: h.ID(), Addrs: filter(h.Addrs(), keep)}
+	})
+	return info
 }
 
 // plainHost is a libp2p host that knows nothing of weft.
