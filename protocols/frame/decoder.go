@@ -52,15 +52,23 @@ func (d *Decoder) Space(limit int) []byte {
 		return d.length[d.got : d.got+n]
 	}
 	if d.got == len(d.body) {
-		d.grow()
+		d.grow(0)
 	}
 	return d.body[d.got:min(d.got+n, len(d.body))]
 }
 
-// grow makes as much room again as has arrived.
-func (d *Decoder) grow() {
-	bigger := make([]byte, min(d.want, max(firstPiece, 2*d.got)))
-	copy(bigger, d.body)
+// Reserve makes room for the next n bytes of a body at once. A caller who has
+// capacity for them saves the copies that growing with what arrives takes.
+func (d *Decoder) Reserve(n int) {
+	if n = min(n, d.Need()); d.InBody() && d.got+n > len(d.body) {
+		d.grow(n)
+	}
+}
+
+// grow makes as much room again as has arrived, or room for n bytes more.
+func (d *Decoder) grow(n int) {
+	bigger := make([]byte, min(d.want, max(firstPiece, 2*d.got, d.got+n)))
+	copy(bigger, d.body[:d.got])
 	d.body = bigger
 }
 

@@ -20,7 +20,8 @@
 //	  └───────────────────────────────────────────┘
 //
 // The length is checked before anything is allocated, and the buffer grows with
-// the bytes that arrived, never with those that were announced.
+// the bytes that arrived, never with those that were announced. Who has capacity
+// for the next bytes may Reserve room for just those.
 //
 // What is wrong with a message decides what becomes of its stream:
 //

@@ -156,6 +156,31 @@ func TestTheBufferGrowsWithWhatArrivedNotWithWhatWasAnnounced(t *testing.T) {
 	}
 }
 
+func TestRoomIsReservedForTheNextBytesAndNoMore(t *testing.T) {
+	const payload, piece = 300_000, 64 << 10
+	d := NewDecoder(MaxPayload)
+	d.Reserve(piece) // before the length is known there is nothing to reserve
+	stream := message(t, bytes.Repeat([]byte("x"), payload))
+	for arrived := 0; len(stream) > 0; {
+		d.Reserve(piece)
+		space := d.Space(piece)
+		if room := len(d.body); d.InBody() && room < min(HeaderSize+payload, arrived+piece) || room > max(piece, arrived+piece, 2*arrived) {
+			t.Fatalf("room for %d bytes after %d arrived", room, arrived)
+		}
+		n := copy(space[:min(len(space), 50_000)], stream)
+		if d.InBody() {
+			arrived += n
+		}
+		stream = stream[n:]
+		if _, err := d.Advance(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, got, err := d.Take(); err != nil || !bytes.Equal(got, bytes.Repeat([]byte("x"), payload)) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
 func TestEveryMessageHasAPayloadOfItsOwn(t *testing.T) {
 	d := NewDecoder(MaxPayload)
 	stream := append(message(t, []byte("first")), message(t, []byte("other"))...)
