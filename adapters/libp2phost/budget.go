@@ -71,8 +71,8 @@ func (b *budget) grow(c *claim, deadline time.Time) error {
 	return b.growBy(c, pieceBytes, deadline, nil)
 }
 
-// growBy adds n bytes to a claim, at most a piece, waiting for them until the
-// deadline, if there is one, or until gone is closed.
+// growBy adds n bytes to a claim, waiting for them until the deadline, if there is
+// one, or until gone is closed.
 func (b *budget) growBy(c *claim, n int, deadline time.Time, gone <-chan struct{}) error {
 	for {
 		ok, changed, err := b.tryGrow(c, n, time.Now(), deadline)

@@ -42,8 +42,8 @@ func DefaultReadLimits() ReadLimits {
 }
 
 func (r ReadLimits) valid() bool {
-	return r.InProcess >= 1 && r.BytesPerSec >= 0 && (r.BytesPerSec == 0 || r.Burst >= pieceBytes) &&
-		validShare(r.PeerCPU) && validShare(r.TotalCPU) && r.PeerPool >= pieceBytes && r.Pool >= r.PeerPool &&
+	return r.InProcess >= 1 && r.BytesPerSec >= 0 && (r.BytesPerSec == 0 || r.Burst >= readPiece) &&
+		validShare(r.PeerCPU) && validShare(r.TotalCPU) && r.PeerPool >= readPiece && r.Pool >= r.PeerPool &&
 		r.TrustedPool >= largestMessage
 }
 
@@ -124,41 +124,39 @@ func newCapacity(r ReadLimits, p *pools) *capacity {
 // delivery is a message from before its body is read until it is handled.
 type delivery struct {
 	capacity *capacity
-	size     int     // bytes, with its length and header
-	pool     *budget // nil: it is small
+	size     int           // bytes, with its length and header
+	waited   time.Duration // before its body
+	pool     *budget       // nil: it is small
 	claim    *claim
 	ended    atomic.Bool
 }
 
-// acquire waits until the body of a message may be read. evict must end its
-// stream without waiting.
-func (l *link) acquire(size int, evict func()) (*delivery, error) {
+// acquire waits until the body of a message may be read, whose length is here
+// since now. evict must end its stream without waiting.
+func (l *link) acquire(now time.Time, size int, evict func()) (*delivery, error) {
 	c := l.capacity
-	if err := acquire(l.ctx, c.slots, 1); err != nil {
+	d := &delivery{capacity: c, size: size}
+	if c.slots.TryAcquire(1) {
+		if debt(c.cpu, now) <= 0 && size <= smallBytes && c.own.TryAcquire(int64(size)) {
+			return d, nil
+		}
+	} else if err := c.slots.Acquire(l.ctx, 1); err != nil {
 		return nil, err
 	}
-	d := &delivery{capacity: c, size: size}
 	if err := c.awaitCPU(l.ctx); err != nil {
 		c.slots.Release(1)
 		return nil, err
 	}
-	if size <= smallBytes && c.own.TryAcquire(int64(size)) {
-		return d, nil
+	if size > smallBytes || !c.own.TryAcquire(int64(size)) {
+		if err := c.pooled.Acquire(l.ctx, d.weight()); err != nil {
+			c.slots.Release(1)
+			return nil, err
+		}
+		d.pool = c.poolFor(l.m.cfg.Trusted, l.peer, size)
+		d.claim = d.pool.claim(time.Now(), evict)
 	}
-	if err := acquire(l.ctx, c.pooled, d.weight()); err != nil {
-		c.slots.Release(1)
-		return nil, err
-	}
-	d.pool = c.poolFor(l.m.cfg.Trusted, l.peer, size)
-	d.claim = d.pool.claim(time.Now(), evict)
+	d.waited = time.Since(now)
 	return d, nil
-}
-
-func acquire(ctx context.Context, s *semaphore.Weighted, n int64) error {
-	if s.TryAcquire(n) {
-		return nil
-	}
-	return s.Acquire(ctx, n)
 }
 
 func (c *capacity) poolFor(trusted func(peer.ID) bool, p peer.ID, size int) *budget {
@@ -174,10 +172,8 @@ func (c *capacity) poolFor(trusted func(peer.ID) bool, p peer.ID, size int) *bud
 // awaitCPU waits while the peer, and all peers together, took more than they may.
 func (c *capacity) awaitCPU(ctx context.Context) error {
 	for {
-		wait := debt(c.cpu)
-		if wait > 0 {
-			wait = min(wait, debt(c.pools.cpu))
-		}
+		now := time.Now()
+		wait := min(debt(c.cpu, now), debt(c.pools.cpu, now))
 		if wait <= 0 {
 			return nil
 		}
@@ -192,20 +188,21 @@ func (c *capacity) awaitCPU(ctx context.Context) error {
 }
 
 // debt is how long a limiter takes until what was taken too much is paid.
-func debt(l *rate.Limiter) time.Duration {
+func debt(l *rate.Limiter, now time.Time) time.Duration {
 	if l.Limit() == rate.Inf {
 		return 0
 	}
-	return time.Duration(-l.Tokens() / float64(l.Limit()) * cpuUnit)
+	return time.Duration(-l.TokensAt(now) / float64(l.Limit()) * cpuUnit)
 }
 
 // weight is what the message counts towards its peer's part of a pool. One that is
 // larger than that counts as all of it.
 func (d *delivery) weight() int64 { return int64(min(d.size, d.capacity.limits.PeerPool)) }
 
-// grow waits until n more bytes may be read, and says for how long.
-func (d *delivery) grow(ctx context.Context, n int) (waited time.Duration, err error) {
-	paid := d.capacity.bytes.AllowN(time.Now(), n)
+// grow waits until n more bytes may be read, and says for how long. now is when
+// those before were there.
+func (d *delivery) grow(ctx context.Context, now time.Time, n int) (waited time.Duration, err error) {
+	paid := d.capacity.bytes.AllowN(now, n)
 	if paid && d.pool == nil {
 		return 0, nil
 	}

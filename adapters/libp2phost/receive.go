@@ -30,6 +30,7 @@ func (m *messenger) accept(index int, s network.Stream) {
 		return
 	}
 	r := &reader{link: l, index: index, stream: s, decoder: frame.NewDecoder(m.cfg.Messages[index].MaxPayload)}
+	r.evict = r.giveWay
 	if !m.spawn(r.run) { // a goroutine of its own: the one of the negotiation has a larger stack
 		_ = s.Reset()
 	}
@@ -66,7 +67,9 @@ type reader struct {
 	due     time.Time // by when the next message must have come, or have ended
 	armed   time.Time // the stream's deadline: due, or what it was before
 	begun   bool      // a part of it is here
+	now     time.Time // when the first of it came: asking the clock is not free
 	evicted atomic.Bool
+	evict   func() // ends the stream in favour of messages that wait for memory
 }
 
 func (r *reader) run() {
@@ -98,12 +101,11 @@ func (r *reader) message() error {
 	if err := r.length(); err != nil {
 		return err
 	}
-	began := time.Now()
-	d, err := r.link.acquire(frame.LengthSize+r.decoder.Need(), r.evict)
+	d, err := r.link.acquire(r.now, frame.LengthSize+r.decoder.Need(), r.evict)
 	if err != nil {
 		return err
 	}
-	r.due = r.due.Add(time.Since(began))
+	r.due = r.due.Add(d.waited)
 	if err := r.body(d); err != nil {
 		d.release()
 		return err
@@ -120,7 +122,8 @@ func (r *reader) length() error {
 			return err
 		}
 		if !r.begun {
-			r.begun, r.due = true, time.Now().Add(r.link.m.cfg.FrameTimeout)
+			r.begun, r.now = true, time.Now()
+			r.due = r.now.Add(r.link.m.cfg.FrameTimeout)
 		}
 		if _, err := r.decoder.Advance(n); err != nil {
 			return err
@@ -129,16 +132,20 @@ func (r *reader) length() error {
 	return nil
 }
 
+// readPiece is how much of a message is read at a time, in bytes.
+const readPiece = pieceBytes + frame.HeaderSize
+
 // body reads the rest of a message, in pieces for which there is capacity. What
 // that takes is not the peer's time.
 func (r *reader) body(d *delivery) error {
-	for r.decoder.Need() > 0 {
-		piece := min(r.decoder.Need(), pieceBytes)
-		if waited, err := d.grow(r.link.ctx, piece); err != nil {
+	for now := r.now; r.decoder.Need() > 0; now = time.Now() {
+		piece := min(r.decoder.Need(), readPiece)
+		waited, err := d.grow(r.link.ctx, now, piece)
+		if err != nil {
 			return err
-		} else if waited > 0 {
-			r.due = r.due.Add(waited)
 		}
+		r.due = r.due.Add(waited)
+		r.decoder.Reserve(piece)
 		for piece > 0 {
 			n, err := r.read(r.decoder.Space(piece))
 			if err != nil {
@@ -179,8 +186,8 @@ func (r *reader) read(p []byte) (int, error) {
 	}
 }
 
-// evict ends the stream in favour of messages that wait for memory.
-func (r *reader) evict() {
+// giveWay makes run end, without waiting for that.
+func (r *reader) giveWay() {
 	r.evicted.Store(true)
 	_ = r.stream.SetReadDeadline(time.Unix(1, 0))
 }

@@ -341,7 +341,7 @@ func TestPeersThatFillThePoolDoNotStopOthers(t *testing.T) {
 }
 
 func TestAPeerOverItsRateDoesNotSlowOthers(t *testing.T) {
-	b := newSpeaker(t, func(c *Config) { c.Read.BytesPerSec, c.Read.Burst = 16<<10, pieceBytes })
+	b := newSpeaker(t, func(c *Config) { c.Read.BytesPerSec, c.Read.Burst = 16<<10, readPiece })
 	hog, other := newRawPeer(t, b, "tcp"), newRawPeer(t, b, "tcp")
 	const n = 200
 	write(t, hog.open(t, talkProtocol), bytes.Repeat(hog.frame(strings.Repeat("x", 1000)), n))
