@@ -192,6 +192,9 @@ func (c *crowd) least(measure func(*member) int) int {
 	return least
 }
 
+// members is how many peers are complete at a node.
+func members(m *member) int { return m.machine().Stats().Members }
+
 // knownClaims is how many claims a node has booked; knownPeers, how many peers it
 // could dial.
 func knownClaims(m *member) int { return m.machine().Stats().Claims.Known }
