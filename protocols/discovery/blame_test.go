@@ -63,6 +63,7 @@ type hub struct {
 	now    time.Time
 	checks []core.Verify
 	blamed map[core.PeerID][]core.Offence
+	sent   []core.Send
 }
 
 func newHub(t *testing.T, members ...somebody) *hub {
@@ -91,10 +92,17 @@ func newHub(t *testing.T, members ...somebody) *hub {
 func (h *hub) do(ev core.Event) {
 	var out []core.Effect
 	h.Handle(h.now, ev, &out)
+	h.take(out)
+}
+
+// take notes what the machine asked for.
+func (h *hub) take(out []core.Effect) {
 	for _, e := range out {
 		switch e := e.(type) {
 		case core.Verify:
 			h.checks = append(h.checks, e)
+		case core.Send:
+			h.sent = append(h.sent, e)
 		case core.Penalize:
 			h.blamed[e.Peer] = append(h.blamed[e.Peer], e.Offence)
 		}

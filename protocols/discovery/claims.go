@@ -10,6 +10,7 @@ import (
 
 	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/dialing"
 	"github.com/weftnet/weft/protocols/infect"
 	"github.com/weftnet/weft/protocols/peerlist"
 )
@@ -51,13 +52,20 @@ func (m *Machine) sign(out *[]core.Effect) {
 	}
 }
 
-// spread gossips our claim.
+// spread gossips our claim. The pause doubles with each time: who comes late hears
+// of us after at most as long again as we have been there, and a network at rest is
+// quiet. A new claim begins anew.
 func (m *Machine) spread() {
-	m.gossipAt = m.now.Add(m.cfg.GossipEvery)
-	own := m.signer.Current().Bytes()
-	if err := m.gossip.Gossip(m.now, infect.IDOf(own), own, &m.actions); err != nil {
-		m.gossipAt = m.now.Add(m.cfg.GossipFirst) // no room: soon again
+	own := m.signer.Current()
+	if !own.Time.Equal(m.gossiping) {
+		m.gossiping, m.gossipPause = own.Time, m.cfg.GossipEvery
 	}
+	m.gossipAt = m.now.Add(m.gossipPause)
+	if err := m.gossip.Gossip(m.now, infect.IDOf(own.Bytes()), own.Bytes(), &m.actions); err != nil {
+		m.gossipAt = m.now.Add(m.cfg.GossipFirst) // no room: soon again
+		return
+	}
+	m.gossipPause *= 2
 }
 
 // setAddrs takes in our own addresses.
@@ -107,15 +115,25 @@ func (m *Machine) discovered(s claim.Signed, unaware bool, out *[]core.Effect) {
 	m.dialing.Handle(m.now, core.Discovered{Peer: s.Peer, Addrs: addrs, From: core.SourceClaim, Unaware: unaware}, out)
 }
 
-// held says whether a gossiped claim is of no use here: booked, or older than what
-// is, or nobody's fault. A bad one is not held, so that it is judged.
-func (m *Machine) held(from core.PeerID, _ infect.ID, item []byte) bool {
+// held says whether a gossiped claim is of no use here: passed on lately, or older
+// than what is booked, or nobody's fault. A bad one is not held, so that it is
+// judged. Neither is one that is booked, but in a mesh, where its owner gives it to
+// everyone itself.
+func (m *Machine) held(from core.PeerID, id infect.ID, item []byte) bool {
+	if m.passed.lately(m.now, id) {
+		return true
+	}
 	if item == nil {
 		return false
 	}
 	var why claim.Reason
-	err := m.tracker.Book().Precheck(m.now, from, item)
-	return errors.As(err, &why) && why.Blame() == claim.Nobody
+	if err := m.tracker.Book().Precheck(m.now, from, item); !errors.As(err, &why) {
+		return false
+	}
+	if why == claim.Known {
+		return m.cfg.Dialing.Topology == dialing.Mesh
+	}
+	return why.Blame() == claim.Nobody
 }
 
 // checkedGossip is the answer to the check of a gossiped claim.
@@ -148,17 +166,21 @@ func (m *Machine) checkGossip(c infect.Check, out *[]core.Effect) {
 // gossiped passes a good claim on and dials its owner. Only an owner that is
 // booked already is booked anew: others prove themselves by a connection first.
 func (m *Machine) gossiped(g checkedGossip, out *[]core.Effect) {
-	err := g.err
-	if _, booked := m.tracker.Book().Get(g.claim.Peer); err == nil && booked {
-		err = m.tracker.Add(m.now, g.check.From, g.claim)
+	s, err := g.claim, g.err
+	if _, booked := m.tracker.Book().Get(s.Peer); err == nil && booked {
+		err = m.tracker.Add(m.now, g.check.From, s)
+	}
+	if booked, ok := m.tracker.Book().Holds(g.check.Item); ok {
+		s, err = booked, nil // that it came in another way is no reason not to pass it on
 	}
 	if err != nil {
-		m.blame(g.check.From, g.claim.Peer, err, out)
+		m.blame(g.check.From, s.Peer, err, out)
 		m.end(g.check.ID, err)
 		return
 	}
 	m.stats.Gossiped++
-	m.discovered(g.claim, false, out)
+	m.passed.add(m.now, g.check.ID, s)
+	m.discovered(s, false, out)
 	_ = m.gossip.Gossip(m.now, g.check.ID, g.check.Item, &m.actions) // its entry exists: there is room
 }
 

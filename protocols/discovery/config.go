@@ -53,7 +53,8 @@ type Config struct {
 	SymmetryWithin time.Duration // from the first connection of a pair to its completion
 	CoolDown       time.Duration // for which an asymmetric peer is refused
 
-	GossipFirst, GossipEvery time.Duration // from the first member to the first gossip of our claim, and between two
+	GossipFirst time.Duration // from the first member to the first gossip of our claim
+	GossipEvery time.Duration // from there to the next one; doubled with each further one of the same claim
 }
 
 // DefaultConfig returns an open network without symmetry.

@@ -20,7 +20,12 @@
 //     it: 8 messages of 256 KiB together.
 //   - Our claim is signed at the start, when our addresses change and at half of its
 //     life. A new one goes to every member at once (peerlist.TypeOwnClaim) and to
-//     everyone else by gossip: 5 s after the first member, then every two minutes.
+//     everyone else by gossip: 5 s after the first member, then 2, 4, 8 ... minutes
+//     after each other.
+//   - A claim is passed on by gossip whether or not it is booked, because all members
+//     of its owner have it booked; but not again before a quarter of its age has
+//     passed, and not where the topology is a mesh, in which everyone is a member of
+//     its owner. 16,384 claims are remembered as passed on.
 //   - A claim told in a peer list is booked; one that came by gossip is booked only
 //     if its owner is in the book already. Either way its owner may be dialled.
 //   - Plain libp2p peers have 16 places of their own in an open network and none in

@@ -30,18 +30,21 @@ type Machine struct {
 	reputation *reputation.Machine
 	signer     *claim.Signer
 
-	now        time.Time // of the input that is being handled
-	peers      map[core.PeerID]*link
-	plain      int // of peers
-	members    int
-	addrs      []multiaddr.Multiaddr // our own
-	signAt     time.Time             // when the signer is to look again; zero: it has not begun
-	gossipAt   time.Time             // of our claim; zero: no member yet
-	symmetryAt time.Time             // the earliest deadline of links; zero: none
-	admissions admissions
-	refusals   refusals
-	stats      Stats
-	actions    []core.Action // of the protocols, reused between inputs
+	now         time.Time // of the input that is being handled
+	peers       map[core.PeerID]*link
+	plain       int // of peers
+	members     int
+	addrs       []multiaddr.Multiaddr // our own
+	signAt      time.Time             // when the signer is to look again; zero: it has not begun
+	gossipAt    time.Time             // of our claim; zero: no member yet
+	gossiping   time.Time             // timestamp of the claim that gossipPause is about
+	gossipPause time.Duration         // to the next gossip of it
+	symmetryAt  time.Time             // the earliest deadline of links; zero: none
+	admissions  admissions
+	refusals    refusals
+	passed      passed // claims that went on by gossip
+	stats       Stats
+	actions     []core.Action // of the protocols, reused between inputs
 }
 
 // New makes a machine. rng must be unpredictable on a real network: salts and ping
@@ -57,7 +60,7 @@ func New(cfg Config, rng *rand.Rand) (*Machine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Machine{cfg: cfg, peers: map[core.PeerID]*link{}, refusals: newRefusals()}
+	m := &Machine{cfg: cfg, peers: map[core.PeerID]*link{}, refusals: newRefusals(), passed: newPassed(cfg.Claim.Capacity)}
 	var err error
 	if m.signer, err = claim.NewSigner(cfg.Claim.Network, cfg.Key, cfg.Claim.Skew, cfg.Highest); err != nil {
 		return nil, fmt.Errorf("%w: Key: %w", ErrConfig, err)
