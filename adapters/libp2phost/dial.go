@@ -38,6 +38,9 @@ type dialer struct {
 	events   *queue[core.Event]
 	jobs     chan dialJob
 
+	mu      sync.Mutex
+	running map[peer.ID]context.CancelFunc // the dials under way, at most one of each worker
+
 	started, failed atomic.Uint64
 }
 
@@ -74,9 +77,26 @@ func (d *dialer) dial(job dialJob) {
 func (d *dialer) answer(ctx context.Context, job dialJob) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
+	d.mu.Lock()
+	d.running[job.peer] = cancel
+	d.mu.Unlock()
 	err := d.connect(ctx, job.peer, job.addrs)
+	d.mu.Lock()
+	delete(d.running, job.peer)
+	d.mu.Unlock()
 	if err != nil && !d.done(job.peer) { // it may have dialled us meanwhile
 		d.fail(job.peer, explain(err))
+	}
+}
+
+// supersede ends the dial to a peer that has dialled us meanwhile: the rest of its
+// handshake would be for nothing. With symmetry the dial is still wanted.
+func (d *dialer) supersede(p peer.ID) {
+	d.mu.Lock()
+	cancel := d.running[p]
+	d.mu.Unlock()
+	if cancel != nil && !d.symmetry {
+		cancel()
 	}
 }
 

@@ -77,10 +77,12 @@ func (h *Host) start(ctx context.Context) error {
 	h.dialer = &dialer{
 		host: h.base, book: h.book, symmetry: h.cfg.Symmetry, timeout: h.cfg.DialTimeout,
 		events: h.notifier.events, jobs: make(chan dialJob, dialQueue),
+		running: make(map[peer.ID]context.CancelFunc, dialWorkers),
 	}
 	if err := h.openMessages(ctx); err != nil {
 		return err
 	}
+	h.notifier.dialer = h.dialer
 	h.base.Network().Notify(h.notifier)
 	h.tasks.Go(func() { h.notifier.run(h.cfg.Post) })
 	h.tasks.Go(func() { h.book.keep(ctx) })

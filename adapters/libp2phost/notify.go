@@ -21,6 +21,7 @@ type notifier struct {
 	ctx      context.Context
 	book     *book
 	events   *queue[core.Event]
+	dialer   *dialer
 	messages *messenger    // nil: none
 	room     chan struct{} // holds one item for each counted event that is not posted yet
 }
@@ -60,6 +61,9 @@ func (n *notifier) run(post func(core.Event)) {
 
 // Connected is called before any stream of the connection is handled.
 func (n *notifier) Connected(_ network.Network, c network.Conn) {
+	if c.Stat().Direction == network.DirInbound {
+		n.dialer.supersede(c.RemotePeer())
+	}
 	select {
 	case n.room <- struct{}{}:
 	case <-n.ctx.Done():
