@@ -47,7 +47,7 @@ func someone(t *testing.T, name string) somebody {
 func (s somebody) claim(t *testing.T, ms, port int) []byte {
 	t.Helper()
 	at := blameStart.Add(time.Duration(ms) * time.Millisecond)
-	c := claim.Claim{Network: "test", Peer: s.id, Time: at, Expiry: at.Add(time.Hour)}
+	c := claim.Claim{Network: "test", Peer: s.id, Time: at, Expiry: at.Add(claim.Lifetime)}
 	c.Addrs = []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/" + strconv.Itoa(port))}
 	signed, err := claim.Seal(c, s.key)
 	if err != nil {
@@ -203,5 +203,78 @@ func TestWhoOffersAForgedClaimIsBlamed(t *testing.T) {
 	}
 	if got := h.blamed[mallory.id]; len(got) != 2 || got[0] != OffenceBadClaim || got[1] != infect.OffenceRejected {
 		t.Errorf("blamed: %v", h.blamed)
+	}
+}
+
+// A push costs a check and a record on the disk, so it is not to be had at will.
+func TestAMemberPushesOnlySoManyClaimsOfItsOwn(t *testing.T) {
+	alice, bob := someone(t, "alice"), someone(t, "bob")
+	h := newHub(t, alice, bob)
+	push := func(p somebody, from, n int) (checks int) {
+		for i := range n {
+			h.from(p, peerlist.Protocol, peerlist.TypeOwnClaim, p.claim(t, from+i, 2))
+		}
+		checks = len(h.checks)
+		h.answer()
+		return checks
+	}
+	if n := push(alice, 1, 100); n != 8 {
+		t.Errorf("%d checks for 100 pushes, want 8", n)
+	}
+	if n := push(bob, 1, 1); n != 1 {
+		t.Errorf("%d checks of another's push, want 1", n)
+	}
+	h.now = h.now.Add(10 * time.Second)
+	if n := push(alice, 200, 100); n != 1 {
+		t.Errorf("%d checks after 10 s, want 1", n)
+	}
+	if len(h.blamed) != 0 || h.Stats().Hasty != 92+99 {
+		t.Errorf("blamed: %v; left out: %d", h.blamed, h.Stats().Hasty)
+	}
+}
+
+// A clock that is set, ours or everybody else's, makes messages useless for a while
+// and nobody an offender.
+func TestNobodyIsBlamedForAClock(t *testing.T) {
+	for _, jump := range []time.Duration{time.Hour, -time.Hour} {
+		alice, bob := someone(t, "alice"), someone(t, "bob")
+		h := newHub(t, alice, bob)
+		h.now = h.now.Add(jump)
+		var out []core.Effect
+		h.Tick(h.now, &out)
+		h.from(alice, peerlist.Protocol, peerlist.TypeOwnClaim, alice.claim(t, 1, 2))
+		h.gossip(bob, infect.TypePush, infect.Message{Item: alice.claim(t, 2, 3)})
+		h.gossip(bob, infect.TypePush, infect.Message{Item: alice.claim(t, 2, 3)})
+		h.gossip(alice, infect.TypePush, infect.Message{Item: alice.claim(t, 2, 3)})
+		h.answer()
+		greeting := handshake.Handshake{
+			Network: "test", Version: handshake.Version{Major: 1}, Time: blameStart,
+			Claim: someone(t, "carol").claim(t, 0, 1), Query: h.tracker.Query().Append(nil),
+		}
+		carol := someone(t, "carol")
+		h.do(core.Connected{Peer: carol.id, Inbound: true})
+		h.from(carol, handshake.Protocol, handshake.TypeHandshake, greeting.Append(nil))
+		h.answer()
+		if f := h.Refusals(h.now); len(f) != 1 || f[0].Reason != "clock" {
+			t.Errorf("jump %v: carol is refused for %v, want clock", jump, f)
+		}
+		for range 20 {
+			h.Tick(h.now, &out)
+			h.now = h.now.Add(5 * time.Second)
+		}
+		for _, e := range out {
+			if p, ok := e.(core.Penalize); ok {
+				t.Errorf("jump %v: blamed: %v", jump, p)
+			}
+		}
+		if len(h.blamed) != 0 {
+			t.Errorf("jump %v: blamed: %v", jump, h.blamed)
+		}
+		h.now = blameStart.Add(5 * time.Second)
+		h.gossip(bob, infect.TypePush, infect.Message{Item: alice.claim(t, 3, 4)})
+		h.answer()
+		if c, _ := h.tracker.Book().Get(alice.id); !bytes.Equal(c.Bytes(), alice.claim(t, 3, 4)) {
+			t.Errorf("jump %v: with the clock set right, a new claim is not booked", jump)
+		}
 	}
 }

@@ -202,7 +202,12 @@ type checkedOwn struct {
 	err   error
 }
 
+// What comes faster than addresses change is left out before it costs a check.
 func (m *Machine) checkOwn(ev core.Received, out *[]core.Effect) {
+	if !m.peers[ev.Peer].mayRenew(m.now) {
+		m.stats.Hasty++
+		return
+	}
 	if err := m.tracker.Book().Precheck(m.now, ev.Peer, ev.Payload); err != nil && !errors.Is(err, claim.Unwanted) {
 		m.blame(ev.Peer, ev.Peer, err, out)
 		return

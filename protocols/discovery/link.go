@@ -24,6 +24,7 @@ type link struct {
 	plain, member     bool
 	version           handshake.Version
 	symmetricBy       time.Time // zero: it is, or need not be
+	renewed           time.Time // when it may again push as many claims as ever
 	held              []core.Received
 	heldBytes         int
 }
@@ -36,6 +37,25 @@ func (l *link) hold(ev core.Received) uint64 {
 	l.held = append(l.held, ev)
 	l.heldBytes += len(ev.Payload)
 	return 1
+}
+
+// A member may push ownBurst claims of its own at once, and one more each ownEvery.
+// Chosen for addresses that are found one after the other at the start, and because
+// each push costs a check and a record.
+const (
+	ownBurst = 8
+	ownEvery = 10 * time.Second
+)
+
+// mayRenew counts a claim that the peer pushes.
+func (l *link) mayRenew(now time.Time) bool {
+	owed := min(max(l.renewed.Sub(now), 0), ownBurst*ownEvery)
+	may := owed <= (ownBurst-1)*ownEvery
+	if may {
+		owed += ownEvery
+	}
+	l.renewed = now.Add(owed)
+	return may
 }
 
 func (m *Machine) connected(ev core.Connected, out *[]core.Effect) {

@@ -21,8 +21,13 @@ func TestTheLimitsAreDocumented(t *testing.T) {
 			"ip-failure-cost":     vectors.Of(cfg.Dialing.IPFailureCost, "dials"),
 		},
 		"discovery": {
-			"gossip-first": vectors.Time(cfg.GossipFirst),
-			"gossip-every": vectors.Time(cfg.GossipEvery),
+			"gossip-first":   vectors.Time(cfg.GossipFirst),
+			"gossip-every":   vectors.Time(cfg.GossipEvery),
+			"own-burst":      vectors.Of(ownBurst, "claims"),
+			"own-every":      vectors.Time(ownEvery),
+			"plain-peers":    vectors.Of(cfg.PlainPeers, "peers"),
+			"max-held":       vectors.Of(maxHeld, "messages"),
+			"max-held-bytes": vectors.Of(maxHeldBytes, "bytes"),
 		},
 	} {
 		var v vectors.Page

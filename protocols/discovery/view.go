@@ -168,6 +168,7 @@ type Stats struct {
 	PlainRefused uint64 // plain peers without a place
 	Held         uint64 // messages that waited for the end of a handshake
 	Gossiped     uint64 // claims that came by gossip and were good
+	Hasty        uint64 // own claims that a member pushed too fast, left out
 
 	Handshake  handshake.Stats
 	PeerList   peerlist.Stats
