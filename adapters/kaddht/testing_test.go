@@ -16,9 +16,9 @@ const patience = 30 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newHost(t testing.TB) host.Host {
+func newHost(t testing.TB, opts ...libp2p.Option) host.Host {
 	t.Helper()
-	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableRelay(), libp2p.DisableMetrics())
+	h, err := libp2p.New(append(opts, libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableRelay(), libp2p.DisableMetrics())...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,11 +28,16 @@ func newHost(t testing.TB) host.Host {
 
 func newNode(t testing.TB, set ...func(*Config)) *DHT {
 	t.Helper()
+	return newNodeOn(t, newHost(t), set...)
+}
+
+func newNodeOn(t testing.TB, h host.Host, set ...func(*Config)) *DHT {
+	t.Helper()
 	cfg := DefaultConfig()
 	for _, f := range set {
 		f(&cfg)
 	}
-	d, err := New(newHost(t), cfg)
+	d, err := New(h, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
