@@ -20,6 +20,9 @@ import (
 func TestEveryPeerIsFoundInLogarithmicHops(t *testing.T) {
 	for _, c := range []struct{ nodes, bucket, seekers int }{{16, 20, 4}, {64, 20, 2}, {32, 4, 2}} {
 		t.Run(fmt.Sprintf("%d nodes, buckets of %d", c.nodes, c.bucket), func(t *testing.T) {
+			if c.nodes > 32 && testing.Short() {
+				t.Skip("takes 10 s of processor time or more")
+			}
 			most, mean := findAll(t, overlay(t, c.nodes, c.bucket, newHost), c.seekers)
 			t.Logf("hops: %d at most, %.2f on average", most, mean)
 		})
