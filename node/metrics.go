@@ -34,6 +34,7 @@ func (n *Node) registerMetrics(p *parts) error {
 	var errs []error
 	all := []prometheus.Collector{
 		metrics.Group(p.host.Stats, hostFields...),
+		metrics.Group(func() libp2phost.MessageStats { return p.host.Stats().Messages }, messageFields...),
 		metrics.Group(func() nodeStats { return n.stats(p) }, slices.Concat(nodeFields, dialingFields, discoveryFields)...),
 	}
 	if p.pubsub != nil {
