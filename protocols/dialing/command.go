@@ -28,6 +28,9 @@ type (
 		Lasting bool   // until somebody changes a setting: trying soon is useless
 	}
 
+	// Retry ends the wait after a rejection, because what led to it has changed.
+	Retry struct{ Peer core.PeerID }
+
 	// CoolDown keeps a peer from being dialled until a time: after the owner
 	// disconnected it, or a rule was broken. The zero time lifts it; otherwise it
 	// never shortens a ban. Connections that are up stay: see core.Disconnect.
@@ -52,6 +55,8 @@ func (m *Machine) command(now time.Time, body any) bool {
 		m.setValidators(c.Peers)
 	case Rejected:
 		m.rejected(now, c)
+	case Retry:
+		m.retry(now, c.Peer)
 	case CoolDown:
 		m.coolDown(now, c)
 	case Forget:
@@ -125,6 +130,18 @@ func (m *Machine) rejected(now time.Time, c Rejected) {
 	k.failures, k.refused, k.reason = 0, true, c.Reason
 	if k.due = now.Add(m.backoff(k)); c.Lasting {
 		k.due = now.Add(m.cfg.RejectedFor)
+	}
+	m.book.file(k)
+}
+
+func (m *Machine) retry(now time.Time, id core.PeerID) {
+	k := m.book.get(id)
+	if k == nil || !k.refused {
+		return
+	}
+	k.refused, k.refusals, k.due = false, 0, now
+	if k.coolUntil.IsZero() {
+		k.reason = ""
 	}
 	m.book.file(k)
 }

@@ -270,3 +270,24 @@ func TestWhoseLastPeerGoesTriesItsBootstrappersSoon(t *testing.T) {
 	}
 	b.wantDial("b1")
 }
+
+func TestARejectedPeerIsDialledAtOnceWhenItsCauseIsGone(t *testing.T) {
+	b := newBench(t)
+	b.claim("a", addr(1))
+	b.advance(time.Second)
+	b.wantDial("a")
+	b.connect("a")
+	b.command(Rejected{Peer: "a", Reason: "no member", Lasting: true})
+	b.disconnect("a")
+	b.advance(time.Minute)
+	b.wantDial()
+	b.command(Retry{"a"})
+	b.wantDial("a")
+	if p := b.state("a"); p.Reason != "" || p.State != StateDialling {
+		t.Errorf("after the retry: %+v", p)
+	}
+	b.command(Retry{"nobody"})
+	if b.knows("nobody") {
+		t.Error("a retry made a peer known")
+	}
+}

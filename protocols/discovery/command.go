@@ -89,9 +89,23 @@ func (m *Machine) setValidators(out *[]core.Effect) {
 	if m.cfg.Handshake.Admission != handshake.Members {
 		return
 	}
+	m.reconsider(out)
 	for _, id := range sorted(m.peers) {
 		if m.peers[id].member && !m.admissions.isMember(id) {
 			m.handshake.Refuse(m.now, id, handshake.Membership, "the members changed", &m.actions)
+		}
+	}
+}
+
+// reconsider dials those again whom we refused as strangers and who may be members
+// now: who is named, and, as nobody knows who holds a key, all while there are
+// keys that nobody proved. The others are not told of the change.
+func (m *Machine) reconsider(out *[]core.Effect) {
+	unproven := len(m.admissions.keys) > len(m.admissions.proven)
+	for _, id := range m.refusals.order {
+		r := m.refusals.of[id]
+		if r.ByUs && r.Reason == handshake.Membership.String() && (unproven || m.admissions.isMember(id)) {
+			m.dialing.Handle(m.now, core.Command{Body: dialing.Retry{Peer: id}}, out)
 		}
 	}
 }
