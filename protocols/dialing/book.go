@@ -24,7 +24,7 @@ type book struct {
 	max      int
 	symmetry bool
 	byID     map[core.PeerID]*known
-	seq      uint64
+	seq      uint32
 
 	bootstrappers, validators []*known
 	dials                     []*known // without an answer, the oldest first
@@ -39,12 +39,38 @@ type book struct {
 	tally
 }
 
-// tally is what is counted of one peer, and of all.
+// tally counts the peers.
 type tally struct {
-	links  [links]int32
-	guests int32 // connected, without a place
-	own    int32 // connected by a dial of our own accord
-	loose  int32 // neither connected nor pinned
+	links  [links]int
+	guests int // connected, without a place
+	own    int // connected by a dial of our own accord
+	loose  int // neither connected nor pinned
+}
+
+// class is what counts of one peer.
+type class struct {
+	there, guest, own, loose bool
+	link                     link
+}
+
+func (k *known) class() class {
+	return class{there: true, link: k.link, guest: k.guest, own: k.own, loose: !k.connected() && !k.pinned()}
+}
+
+func (t *tally) add(c class, n int) {
+	if c.there {
+		t.links[c.link] += n
+		t.guests += n * one(c.guest)
+		t.own += n * one(c.own)
+		t.loose += n * one(c.loose)
+	}
+}
+
+func one(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func newBook(cfg *Config) *book {
@@ -62,7 +88,7 @@ func (b *book) get(id core.PeerID) *known { return b.byID[id] }
 
 // always returns the entry of a peer, made even in a full book: for peers whose
 // number is bounded elsewhere. A new entry is to be filed.
-func (b *book) always(id core.PeerID, rank uint64) *known {
+func (b *book) always(id core.PeerID, rank uint32) *known {
 	k := b.byID[id]
 	if k == nil {
 		b.seq++
@@ -84,7 +110,7 @@ func (b *book) file(k *known) {
 		d.lane = k.lane()
 		b.open[d.lane]++
 	}
-	b.count(k, tallyOf(k))
+	b.count(k, k.class())
 	k.move(waits, b.line(k))
 	k.move(spares, b.spare(k))
 }
@@ -94,7 +120,7 @@ func (b *book) useless(k *known) bool {
 }
 
 func (b *book) remove(k *known) {
-	b.count(k, tally{})
+	b.count(k, class{})
 	k.move(waits, nil)
 	k.move(spares, nil)
 	delete(b.byID, k.id)
@@ -136,34 +162,16 @@ func (b *book) spare(k *known) *queue {
 	return &b.failing
 }
 
-func tallyOf(k *known) (t tally) {
-	t.links[k.link] = 1
-	t.guests, t.own = one(k.guest), one(k.own)
-	t.loose = one(!k.connected() && !k.pinned())
-	return t
-}
-
-func one(is bool) int32 {
-	if is {
-		return 1
-	}
-	return 0
-}
-
 // count replaces what the counters hold of a peer.
-func (b *book) count(k *known, now tally) {
-	for l := range links {
-		b.links[l] += now.links[l] - k.counted.links[l]
-	}
-	b.guests += now.guests - k.counted.guests
-	b.own += now.own - k.counted.own
-	b.loose += now.loose - k.counted.loose
+func (b *book) count(k *known, now class) {
+	b.add(k.counted, -1)
+	b.add(now, 1)
 	k.counted = now
 }
 
-func (b *book) connected() int { return int(b.links[inbound] + b.links[outbound] + b.links[both]) }
+func (b *book) connected() int { return b.links[inbound] + b.links[outbound] + b.links[both] }
 func (b *book) alone() bool    { return b.connected() == 0 }
-func (b *book) full() bool     { return int(b.loose) >= b.max }
+func (b *book) full() bool     { return b.loose >= b.max }
 
 // victim is who makes room for a newcomer that has some trust; nil when all are
 // better than it. One that cools down is spared, unless they fill half the book.
@@ -204,7 +212,7 @@ func (b *book) tidy(now time.Time) {
 		k.coolUntil, k.banned = time.Time{}, false
 		b.file(k)
 	}
-	for int(b.loose) > b.max {
+	for b.loose > b.max {
 		k := b.victim(3)
 		if k == nil {
 			k = b.cooling.first()

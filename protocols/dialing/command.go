@@ -87,7 +87,7 @@ func (m *Machine) setBootstrappers(now time.Time, infos []peer.AddrInfo) {
 		}
 	}
 	for rank, k := range set {
-		k.rank = uint64(rank) // the operator's order
+		k.rank = uint32(rank) // the operator's order
 		if !k.bootstrapper || !sameAddrs(k.configured, addrs[k.id]) {
 			k.bootstrapper, k.configured = true, addrs[k.id]
 			k.failures, k.postponed, k.due = 0, 0, now
@@ -107,7 +107,7 @@ func (m *Machine) setValidators(ids []core.PeerID) {
 		if id == "" || m.isSelf(id) {
 			continue
 		}
-		if k := m.book.always(id, m.rng.Uint64()); !k.validator {
+		if k := m.book.always(id, m.rng.Uint32()); !k.validator {
 			k.validator = true
 			m.book.validators = append(m.book.validators, k)
 			m.book.file(k)
@@ -122,7 +122,7 @@ func (m *Machine) setValidators(ids []core.PeerID) {
 
 func (m *Machine) rejected(now time.Time, c Rejected) {
 	m.stats.Rejected++
-	k := m.candidate(c.Peer, m.rng.Uint64(), 0)
+	k := m.candidate(c.Peer, m.rng.Uint32(), 0)
 	if k == nil {
 		return
 	}
@@ -158,7 +158,7 @@ func (m *Machine) coolDown(now time.Time, c CoolDown) {
 	if k != nil && k.banned && !c.Banned && c.Until.Before(k.coolUntil) {
 		return
 	}
-	if k = m.candidate(c.Peer, m.rng.Uint64(), 0); k != nil {
+	if k = m.candidate(c.Peer, m.rng.Uint32(), 0); k != nil {
 		k.coolUntil, k.banned, k.reason = c.Until, c.Banned, c.Reason
 		m.book.file(k)
 	}

@@ -33,7 +33,7 @@ func New(cfg Config, rng *rand.Rand) *Machine {
 	}
 	m.setBootstrappers(atOnce, cfg.Bootstrappers)
 	for i, s := range cfg.Saved {
-		if k := m.candidate(s.Peer, uint64(i), 2); k != nil {
+		if k := m.candidate(s.Peer, uint32(i), 2); k != nil {
 			k.saved = true
 			k.proven = addAddrs(k.proven, s.Addrs, cfg.MaxAddrs)
 			m.book.file(k)
@@ -76,7 +76,7 @@ func (m *Machine) Deadline() time.Time { return m.deadline }
 
 // candidate returns the entry of a peer, made if need be. It is nil for the node
 // itself and when the book is full of better candidates.
-func (m *Machine) candidate(id core.PeerID, rank uint64, trust int) *known {
+func (m *Machine) candidate(id core.PeerID, rank uint32, trust int) *known {
 	if m.isSelf(id) || id == "" {
 		return nil
 	}

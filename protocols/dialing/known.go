@@ -41,41 +41,44 @@ func (l link) in() bool  { return l == inbound || l == both }
 func (l link) out() bool { return l == outbound || l == both }
 
 // known is one peer of the book. Whoever changes it files it anew: see book.file.
+// There are thousands, so the small fields stand together.
 type known struct {
-	id                      core.PeerID
-	bootstrapper, validator bool
-	saved, heard            bool        // tried as a saved peer, as a discovered one
-	source                  core.Source // the most trusted that named it, when heard
+	id core.PeerID
 
 	// Where it may be reached, the most trusted first. claimed is its newest claim,
 	// hearsay what the DHT and mDNS said.
 	configured, claimed, proven, hearsay []multiaddr.Multiaddr
-	confirmed                            uint8 // so many of proven are of this run, not of an earlier one
 
-	link    link
-	guest   bool      // connected, without a place
-	own     bool      // connected by a dial of our own accord: counts towards the degree
-	chose   bool      // that dial is or was under way
-	since   time.Time // when it was connected
-	settled bool      // its claim is saved
-	dial    *dial     // without an answer yet
-
-	failures  uint16 // dials and short connections in a row
-	refusals  uint16 // failed handshakes in a row
-	postponed uint16 // dials put off in a row
-	refused   bool   // due is the end of a rejection
-	banned    bool   // coolUntil is the end of a ban
-	told      bool   // its failing streak was announced
-	reason    string // of the last failure, rejection or cool-down
-
+	dial      *dial     // without an answer yet
+	reason    string    // of the last failure, rejection or cool-down
+	since     time.Time // when it was connected
 	due       time.Time // not dialled, or dialled back, before
 	coolUntil time.Time // not dialled before, whatever else happens
-	rank      uint64    // the lower is dialled first among equals
-	seq       uint64    // the order in which the peers came
 
-	counted tally // what the book's counters hold of it
-	in      [slots]*queue
-	at      [slots]int
+	in  [slots]*queue
+	at  [slots]int32
+	seq uint32 // the order in which the peers came
+
+	rank      uint32 // the lower is dialled first among equals
+	failures  uint32 // dials and short connections in a row
+	refusals  uint32 // failed handshakes in a row
+	postponed uint32 // dials put off in a row
+
+	bootstrapper, validator bool
+	saved, heard            bool        // tried as a saved peer, as a discovered one
+	source                  core.Source // the most trusted that named it, when heard
+	confirmed               uint8       // so many of proven are of this run, not of an earlier one
+
+	link    link
+	guest   bool // connected, without a place
+	own     bool // connected by a dial of our own accord: counts towards the degree
+	chose   bool // that dial is or was under way
+	settled bool // its claim is saved
+	refused bool // due is the end of a rejection
+	banned  bool // coolUntil is the end of a ban
+	told    bool // its failing streak was announced
+
+	counted class
 }
 
 // dial is one that has no answer yet.
@@ -86,6 +89,8 @@ type dial struct {
 }
 
 func (k *known) pinned() bool { return k.bootstrapper || k.validator }
+
+// lane is the kind of dial that it takes.
 func (k *known) lane() lane {
 	switch {
 	case k.connected():

@@ -20,7 +20,7 @@ func (m *Machine) discovered(now time.Time, ev core.Discovered) bool {
 	if ev.From == core.SourceClaim {
 		trust = 1
 	}
-	k := m.candidate(ev.Peer, m.rng.Uint64(), trust)
+	k := m.candidate(ev.Peer, m.rng.Uint32(), trust)
 	if k == nil {
 		return false
 	}
@@ -48,7 +48,7 @@ func (m *Machine) connected(now time.Time, ev core.Connected, out *[]core.Effect
 	if ev.Peer == m.cfg.Self {
 		return
 	}
-	k := m.book.always(ev.Peer, m.rng.Uint64())
+	k := m.book.always(ev.Peer, m.rng.Uint32())
 	if k.connected() {
 		return
 	}

@@ -123,11 +123,10 @@ func recount(rt *rapid.T, m *Machine) {
 			}
 			queued[q]++
 		}
-		t := tallyOf(k)
-		for l := range links {
-			sum.links[l] += t.links[l]
-		}
-		sum.guests, sum.own, sum.loose = sum.guests+t.guests, sum.own+t.own, sum.loose+t.loose
+		sum.links[k.link]++
+		sum.guests += one(k.connected() && k.guest)
+		sum.own += one(k.own)
+		sum.loose += one(!k.connected() && !k.pinned())
 		if k.dial != nil {
 			open[k.lane()]++
 		}

@@ -130,9 +130,9 @@ func (m *Machine) room(l lane) int {
 		return free
 	}
 	coming := b.open[pinned] + b.open[candidates]
-	free = min(free, m.cfg.MaxPeers-b.connected()+int(b.guests)-coming)
+	free = min(free, m.cfg.MaxPeers-b.connected()+b.guests-coming)
 	if m.cfg.Topology == Bounded {
-		free = min(free, m.cfg.TargetDegree-int(b.own)-coming)
+		free = min(free, m.cfg.TargetDegree-b.own-coming)
 	}
 	return free
 }

@@ -25,13 +25,13 @@ func (q *queue) Less(i, j int) bool { return q.before(q.peers[i], q.peers[j]) }
 
 func (q *queue) Swap(i, j int) {
 	q.peers[i], q.peers[j] = q.peers[j], q.peers[i]
-	q.peers[i].at[q.slot], q.peers[j].at[q.slot] = i, j
+	q.peers[i].at[q.slot], q.peers[j].at[q.slot] = int32(i), int32(j)
 }
 
 // Push appends; only container/heap calls it.
 func (q *queue) Push(x any) {
 	k := x.(*known)
-	k.at[q.slot] = len(q.peers)
+	k.at[q.slot] = int32(len(q.peers))
 	q.peers = append(q.peers, k)
 }
 
@@ -57,11 +57,11 @@ func (q *queue) first() *known {
 func (k *known) move(s slot, to *queue) {
 	from := k.in[s]
 	if from == to && to != nil {
-		heap.Fix(to, k.at[s])
+		heap.Fix(to, int(k.at[s]))
 		return
 	}
 	if from != nil {
-		heap.Remove(from, k.at[s])
+		heap.Remove(from, int(k.at[s]))
 	}
 	if k.in[s] = to; to != nil {
 		heap.Push(to, k)

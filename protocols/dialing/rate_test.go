@@ -164,3 +164,43 @@ func TestTheWatchedIPsAreBounded(t *testing.T) {
 	b.claim("e", at("198.51.100.1", 1))
 	check(1)
 }
+
+func TestWhatWasReachedInAnEarlierRunIsWithinTheBudget(t *testing.T) {
+	b := newBench(t, wide, func(c *Config) {
+		c.Saved = []core.SavedPeer{{Peer: "s1", Addrs: []multiaddr.Multiaddr{at("203.0.113.1", 99)}}}
+		c.AwaitBootstrappers = true
+	})
+	b.victims("203.0.113.1", 60)
+	take[core.Dial](b)
+	b.command(SetBootstrappers{})
+	b.wantDial()
+}
+
+func TestADialBackOverBudgetLeavesTheClaimAsItIs(t *testing.T) {
+	b := newBench(t, wide, symmetric)
+	b.victims("203.0.113.1", 60)
+	take[core.Dial](b)
+	claimed := []multiaddr.Multiaddr{at("203.0.113.1", 99), at("203.0.113.2", 99)}
+	b.claim("in", claimed...)
+	take[core.Dial](b)
+	b.fail("in")
+	b.accept("in")
+	b.wantDialAt("in", claimed[1])
+	if p := b.state("in"); !sameAddrs(p.Addrs, claimed) {
+		t.Errorf("known at %v, want %v", p.Addrs, claimed)
+	}
+}
+
+func TestThoseThatWaitForOneIPDoNotComeBackTogether(t *testing.T) {
+	b := newBench(t, wide)
+	b.accept("in")
+	b.victims("203.0.113.1", 4000)
+	for end := b.now.Add(10 * time.Minute); b.now.Before(end); b.advanceToDeadline() {
+		for _, d := range take[core.Dial](b) {
+			b.fail(d.Peer)
+		}
+	}
+	if s := b.m.Stats(); s.Postponed > 20*4000 {
+		t.Errorf("%d dials were put off, %d each", s.Postponed, s.Postponed/4000)
+	}
+}

@@ -33,8 +33,8 @@ type Stats struct {
 // Stats says how dialing fares.
 func (m *Machine) Stats() Stats {
 	s, b := m.stats, m.book
-	s.Known, s.Dialling, s.Guests = len(b.byID), len(b.dials), int(b.guests)
-	s.Inbound, s.Outbound, s.Both = int(b.links[inbound]), int(b.links[outbound]), int(b.links[both])
+	s.Known, s.Dialling, s.Guests = len(b.byID), len(b.dials), b.guests
+	s.Inbound, s.Outbound, s.Both = b.links[inbound], b.links[outbound], b.links[both]
 	s.Bootstrappers, s.BootstrapConnected = len(b.bootstrappers), countConnected(b.bootstrappers)
 	s.Validators, s.ValidatorsConnected = len(b.validators), countConnected(b.validators)
 	return s

@@ -126,6 +126,23 @@ func TestGuestsBannedAndRejectedPeersAreNotDialledBack(t *testing.T) {
 	}
 }
 
+func TestADialBackOutlivesTheConnection(t *testing.T) {
+	b := newBench(t, symmetric, func(c *Config) { c.ForgetAfter = 1 })
+	b.accept("other")
+	b.accept("in")
+	b.claim("in", addr(1))
+	b.wantDial("in")
+	b.advance(time.Second)
+	b.disconnect("in")
+	if p := b.state("in"); p.State != StateDialling || !p.Since.Equal(start) {
+		t.Errorf("shown as %+v", p)
+	}
+	b.fail("in")
+	if s := b.m.Stats(); b.knows("in") || s.Dialling != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
 func TestEveryLaneHasItsShareOfDials(t *testing.T) {
 	b := newBench(t, symmetric, mesh)
 	b.discover(names("d", 100)...)
@@ -165,5 +182,18 @@ func TestWhenTheRateDecidesTheLanesTakeTurns(t *testing.T) {
 	}
 	if served['d'] != 10 || served['i'] != 10 || served['b'] != 10 {
 		t.Errorf("served %v of 30, want 10 each", served)
+	}
+}
+
+func TestWhenTheRateDoesForAllBootstrappersComeFirst(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.DialBurst = 3 })
+	b.discover(names("d", 5)...)
+	if b.m.turn == pinned {
+		t.Fatal("the burst is used up, yet it is nobody else's turn")
+	}
+	b.advance(time.Second)
+	b.wantDial(names("d", 5)...)
+	if b.m.turn != pinned {
+		t.Errorf("it is the turn of lane %d", b.m.turn)
 	}
 }
