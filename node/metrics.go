@@ -110,11 +110,18 @@ var dialingFields = []metrics.Field[nodeStats]{
 		emit(float64(s.Dialing.Dialling), "dialling")
 		emit(float64(s.Dialing.Inbound), "inbound")
 		emit(float64(s.Dialing.Outbound), "outbound")
+		emit(float64(s.Dialing.Both), "both")
 	}),
 	metrics.Gauge("weft_dialing_bootstrappers", "Bootstrappers configured.", func(s nodeStats) int { return s.Dialing.Bootstrappers }),
 	metrics.Gauge("weft_dialing_bootstrappers_connected", "Bootstrappers connected.", func(s nodeStats) int { return s.Dialing.BootstrapConnected }),
+	metrics.Gauge("weft_dialing_validators", "Validators to stay connected to.", func(s nodeStats) int { return s.Dialing.Validators }),
+	metrics.Gauge("weft_dialing_validators_connected", "Validators connected.", func(s nodeStats) int { return s.Dialing.ValidatorsConnected }),
 	metrics.Counter("weft_dialing_dials_total", "Dials that the node chose to begin.", func(s nodeStats) uint64 { return s.Dialing.Dials }),
 	metrics.Counter("weft_dialing_failed_dials_total", "Dials that brought no connection.", func(s nodeStats) uint64 { return s.Dialing.Failed + s.Dialing.Swept }),
+	metrics.Counter("weft_dialing_dial_backs_total", "Dials to peers that had dialled this node.", func(s nodeStats) uint64 { return s.Dialing.DialBacks }),
+	metrics.Counter("weft_dialing_rejected_total", "Handshakes that failed, on either side.", func(s nodeStats) uint64 { return s.Dialing.Rejected }),
+	metrics.Counter("weft_dialing_postponed_dials_total", "Dials put off because their IP is dialled too often.", func(s nodeStats) uint64 { return s.Dialing.Postponed }),
+	metrics.Counter("weft_dialing_left_out_addresses_total", "Addresses not dialled because their IP is dialled too often.", func(s nodeStats) uint64 { return s.Dialing.LeftOut }),
 	metrics.Counter("weft_dialing_forgotten_total", "Candidates forgotten after failing too often.", func(s nodeStats) uint64 { return s.Dialing.Forgotten }),
 	metrics.Counter("weft_dialing_evicted_total", "Candidates that made room for others.", func(s nodeStats) uint64 { return s.Dialing.Evicted }),
 	metrics.Counter("weft_dialing_refused_total", "Candidates for whom there was no room.", func(s nodeStats) uint64 { return s.Dialing.Refused }),

@@ -192,7 +192,7 @@ func TestNobodyStarvesBesideThoseThatNeverAnswer(t *testing.T) {
 		w.cfg.DialsPerSecond, w.cfg.DialBurst, w.cfg.LimitLoopback = 1, 1, false
 		w.m = New(w.cfg, newRand())
 		everyone := map[core.PeerID]bool{}
-		vals, found, in := names("v", 30), names("d", 30), names("i", 30)
+		vals, found, in := names("v", 12), names("d", 12), names("i", 12)
 		w.vals = w.set(vals)
 		w.handle(rt, core.Command{Body: SetValidators{vals}})
 		for _, id := range slices.Concat(vals, found, in) {

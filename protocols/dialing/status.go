@@ -71,7 +71,7 @@ func (s State) String() string {
 type PeerState struct {
 	ID           core.PeerID
 	Addrs        []multiaddr.Multiaddr // those that would be dialled
-	Source       string                // config, saved, claim, mdns or dht; validators when none is known; inbound when it came by itself
+	Source       string                // config, saved, claim, mdns, dht, validators, or inbound when it came by itself
 	Bootstrapper bool
 	Validator    bool
 	State        State
