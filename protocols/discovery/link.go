@@ -49,13 +49,15 @@ const (
 
 // mayRenew counts a claim that the peer pushes.
 func (l *link) mayRenew(now time.Time) bool {
-	owed := min(max(l.renewed.Sub(now), 0), ownBurst*ownEvery)
-	may := owed <= (ownBurst-1)*ownEvery
-	if may {
-		owed += ownEvery
+	owed := l.renewed.Sub(now)
+	if owed < 0 || owed > ownBurst*ownEvery { // more than all: our clock was set back
+		owed = 0
 	}
-	l.renewed = now.Add(owed)
-	return may
+	if owed > (ownBurst-1)*ownEvery {
+		return false
+	}
+	l.renewed = now.Add(owed + ownEvery)
+	return true
 }
 
 func (m *Machine) connected(ev core.Connected, out *[]core.Effect) {

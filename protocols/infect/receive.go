@@ -43,13 +43,15 @@ func (m *Machine) onOffer(now time.Time, from core.PeerID, msg Message, out *[]c
 func (m *Machine) mayBring(now time.Time, from core.PeerID) bool {
 	each := time.Second / time.Duration(m.cfg.NewPerSecond)
 	all := each * time.Duration(m.cfg.NewBurst)
-	owed := min(max(m.known[from].Sub(now), 0), all)
-	may := owed+each <= all
-	if may {
-		owed += each
+	owed := m.known[from].Sub(now)
+	if owed < 0 || owed > all { // more than all: our clock was set back
+		owed = 0
 	}
-	m.known[from] = now.Add(owed) // also after a refusal: the clock may have been set back
-	return may
+	if owed+each > all {
+		return false
+	}
+	m.known[from] = now.Add(owed + each)
+	return true
 }
 
 // onKnown answers the offer of an item that is in the table.
