@@ -82,7 +82,7 @@ func (h *Host) start(ctx context.Context) error {
 	if err := h.openMessages(ctx); err != nil {
 		return err
 	}
-	h.notifier.dialer = h.dialer
+	h.notifier.superseded = h.dialer.supersede
 	h.base.Network().Notify(h.notifier)
 	h.tasks.Go(func() { h.notifier.run(h.cfg.Post) })
 	h.tasks.Go(func() { h.book.keep(ctx) })

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/weftnet/weft/protocols/core"
@@ -18,12 +19,12 @@ const maxUnposted = 1024
 // must not wait long, into an ordered stream of events. None is lost: when the
 // receiver falls far behind, new connections wait for it.
 type notifier struct {
-	ctx      context.Context
-	book     *book
-	events   *queue[core.Event]
-	dialer   *dialer
-	messages *messenger    // nil: none
-	room     chan struct{} // holds one item for each counted event that is not posted yet
+	ctx        context.Context
+	book       *book
+	events     *queue[core.Event]
+	superseded func(peer.ID) // told of peers that dial us
+	messages   *messenger    // nil: none
+	room       chan struct{} // holds one item for each counted event that is not posted yet
 }
 
 // counted is the last event of a new connection.
@@ -38,7 +39,7 @@ type opened struct {
 var _ network.Notifiee = (*notifier)(nil)
 
 func newNotifier(ctx context.Context, b *book) *notifier {
-	return &notifier{ctx: ctx, book: b, events: newQueue[core.Event](), room: make(chan struct{}, maxUnposted)}
+	return &notifier{ctx: ctx, book: b, superseded: func(peer.ID) {}, events: newQueue[core.Event](), room: make(chan struct{}, maxUnposted)}
 }
 
 // run posts until the context ends.
@@ -62,7 +63,7 @@ func (n *notifier) run(post func(core.Event)) {
 // Connected is called before any stream of the connection is handled.
 func (n *notifier) Connected(_ network.Network, c network.Conn) {
 	if c.Stat().Direction == network.DirInbound {
-		n.dialer.supersede(c.RemotePeer())
+		n.superseded(c.RemotePeer())
 	}
 	select {
 	case n.room <- struct{}{}:
