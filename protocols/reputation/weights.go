@@ -31,7 +31,7 @@ var weights = map[core.Offence]weight{
 	core.OffenceSlow:      minor,
 
 	"handshake.malformed":    serious,
-	"handshake.order":        serious,
+	"handshake.order":        minor, // its handshake was lost on the way
 	"handshake.refused":      grave,
 	"handshake.unknown-type": serious,
 
