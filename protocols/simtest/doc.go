@@ -23,6 +23,9 @@
 // sends on connections that it dialled and on no other; what is to be sent before
 // there is one waits for it.
 //
+// Messages between nodes whose clocks differ by more than Config.MaxSkew are skipped,
+// as libp2phost skips them.
+//
 // A message may be lost (Config.Loss), which is harsher than TCP and QUIC, where it
 // would be late. Bandwidth and CPU are not simulated. A clock that is set moves the
 // node's timers too, which is harsher than reality, where timers are monotonic.

@@ -38,6 +38,9 @@ type Config struct {
 	Loss        float64       // of messages; connections are set up all the same
 	SetupTrips  int           // round trips until the dialler has a connection
 	DialTimeout time.Duration // of a dial that nobody answers
+
+	MaxSkew  time.Duration // between two clocks, beyond which messages are skipped; 0: no limit
+	AnyClock string        // the one protocol for which that does not hold
 }
 
 // DefaultConfig is a network with a one-way latency of 50 ms and no loss.
@@ -46,6 +49,8 @@ func DefaultConfig() Config {
 		Latency:     Fixed(50 * time.Millisecond),
 		SetupTrips:  3,                // TCP, multistream-select, TLS 1.3 with early muxer negotiation
 		DialTimeout: 10 * time.Second, // as in libp2phost
+		MaxSkew:     time.Minute,      // as in libp2phost
+		AnyClock:    "/weft/handshake/1.0.0",
 	}
 }
 
@@ -175,12 +180,22 @@ func (m *message) happen() {
 	case !n.reachable(from, to):
 	case !to.has(m.conn): // closed, or of an earlier life: it says so
 		to.tellEnd(m.conn)
+	case n.skewed(from, to, m.lane):
 	default:
 		to.traffic(m.lane).Received.add(len(m.payload))
 		to.post(core.Received{Peer: from.cfg.ID, Protocol: n.lanes[m.lane], Type: m.kind, Payload: m.payload})
 	}
 	*m = message{next: n.spare}
 	n.spare = m
+}
+
+// skewed says that the time in a message's header differs too much from the
+// receiver's.
+func (n *Network) skewed(from, to *Host, lane int) bool {
+	if n.cfg.MaxSkew == 0 || n.lanes[lane] == n.cfg.AnyClock {
+		return false
+	}
+	return from.now().Sub(to.now()).Abs() > n.cfg.MaxSkew
 }
 
 func (n *Network) newMessage() *message {

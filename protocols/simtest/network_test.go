@@ -257,6 +257,18 @@ func TestClockAndRestart(t *testing.T) {
 	}
 }
 
+func TestMessagesWithAnotherTimeAreSkippedButInTheHandshake(t *testing.T) {
+	l := plainLab(t, "ab")
+	l.dial("a", "b")
+	l.Run(time.Second)
+	l.nodes["b"].SetClock(-time.Hour)
+	l.echo("a").log = nil
+	l.send("b", "a", "p", "what time is it?")
+	l.send("b", "a", DefaultConfig().AnyClock, "hello")
+	l.Run(time.Second)
+	l.want("a", "1.05s /weft/handshake/1.0.0 from b: hello")
+}
+
 // stuck is a machine whose deadline never passes.
 type stuck struct{ echo }
 

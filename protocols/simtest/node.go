@@ -57,6 +57,7 @@ type Node struct {
 	Offences map[core.Offence]int // that the machine reported
 	Notices  map[string]int       // by kind
 	Watch    func(core.Effect)    // sees every effect; nil: nobody
+	Spy      func(core.Event)     // sees every event before the machine does; nil: nobody
 
 	cfg    NodeConfig
 	sim    *Sim
@@ -155,6 +156,9 @@ func (n *Node) drain() {
 	}
 	n.busy = true
 	for i := 0; i < len(n.inbox) && n.Up(); i++ {
+		if n.Spy != nil {
+			n.Spy(n.inbox[i])
+		}
 		n.Machine.Handle(n.Now(), n.inbox[i], &n.out)
 		n.perform()
 	}
