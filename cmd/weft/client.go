@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/weftnet/weft/adapters/admin"
-	weftv1 "github.com/weftnet/weft/adapters/admin/weft/v1"
 )
 
 const (
@@ -76,32 +73,6 @@ func (a *app) stream(ctx context.Context, f func(context.Context, *client) error
 		return errInterrupted
 	}
 	return err
-}
-
-// peerID completes what a person typed to a peer ID: the whole one, or the end
-// that `weft peers` shows of a known peer.
-func (c *client) peerID(ctx context.Context, arg string) (string, error) {
-	if _, err := peer.Decode(arg); err == nil {
-		return arg, nil
-	}
-	end := strings.TrimPrefix(arg, "…")
-	if strings.ContainsAny(arg, "/ ") || len(end) < 4 {
-		return "", usagef("%q is not a peer ID; it looks like 12D3KooW…, or the end that `weft peers` shows", arg)
-	}
-	known, err := c.api.Peers(ctx, &weftv1.PeersRequest{All: true})
-	if err != nil {
-		return "", err
-	}
-	var found []string
-	for _, p := range known.GetPeers() {
-		if strings.HasSuffix(p.GetPeerId(), end) {
-			found = append(found, p.GetPeerId())
-		}
-	}
-	if len(found) == 1 {
-		return found[0], nil
-	}
-	return "", usagef("%d known peers end in %q; give the whole peer ID, as `weft peers -o json` tells it", len(found), end)
 }
 
 // timeoutFlag adds --timeout to a command.

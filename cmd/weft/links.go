@@ -40,9 +40,10 @@ func (c *client) connect(ctx context.Context, address string, timeout time.Durat
 
 func (a *app) disconnectCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "disconnect PEER",
-		Short: "Close every connection to a peer",
-		Args:  takes(1, 1, "one PEER"),
+		Use:               "disconnect PEER",
+		Short:             "Close every connection to a peer",
+		Args:              takes(1, 1, "one PEER"),
+		ValidArgsFunction: a.completes(knownPeers),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.call(cmd, func(ctx context.Context, c *client) error { return c.disconnect(ctx, args[0]) })
 		},
@@ -50,7 +51,7 @@ func (a *app) disconnectCommand() *cobra.Command {
 }
 
 func (c *client) disconnect(ctx context.Context, arg string) error {
-	id, err := c.peerID(ctx, arg)
+	id, err := c.peerID(ctx, arg, knownPeers)
 	if err != nil {
 		return err
 	}
@@ -69,10 +70,11 @@ type pingFlags struct {
 func (a *app) pingCommand() *cobra.Command {
 	var f pingFlags
 	c := &cobra.Command{
-		Use:   "ping PEER",
-		Short: "Measure the round trip to a peer",
-		Long:  "Measure the round trip to a peer, connecting first if need be. With -o json a pong a line.",
-		Args:  takes(1, 1, "one PEER"),
+		Use:               "ping PEER",
+		Short:             "Measure the round trip to a peer",
+		Long:              "Measure the round trip to a peer, connecting first if need be. With -o json a pong a line.",
+		Args:              takes(1, 1, "one PEER"),
+		ValidArgsFunction: a.completes(knownPeers),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.count < 1 || f.interval < 0 || f.timeout <= 0 {
 				return usagef("ping needs a positive --count and --timeout, and an --interval that is not negative")
@@ -88,7 +90,7 @@ func (a *app) pingCommand() *cobra.Command {
 
 // ping asks for one ping at a time, so that each shows when it is done.
 func (c *client) ping(ctx context.Context, arg string, f pingFlags) error {
-	id, err := c.peerID(ctx, arg)
+	id, err := c.peerID(ctx, arg, knownPeers)
 	if err != nil {
 		return err
 	}
@@ -140,10 +142,11 @@ func pause(ctx context.Context, d time.Duration) error {
 func (a *app) findCommand() *cobra.Command {
 	var timeout time.Duration
 	c := &cobra.Command{
-		Use:   "find PEER",
-		Short: "Ask the DHT where a peer is",
-		Long:  "Ask the DHT where a peer is. Prints its addresses, one a line, as `weft connect` takes them.",
-		Args:  takes(1, 1, "one PEER"),
+		Use:               "find PEER",
+		Short:             "Ask the DHT where a peer is",
+		Long:              "Ask the DHT where a peer is. Prints its addresses, one a line, as `weft connect` takes them.",
+		Args:              takes(1, 1, "one PEER"),
+		ValidArgsFunction: a.completes(knownPeers),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.patient(cmd, timeout, "asking the DHT", func(ctx context.Context, c *client) error {
 				return c.find(ctx, args[0], timeout)
@@ -155,7 +158,7 @@ func (a *app) findCommand() *cobra.Command {
 }
 
 func (c *client) find(ctx context.Context, arg string, timeout time.Duration) error {
-	id, err := c.peerID(ctx, arg)
+	id, err := c.peerID(ctx, arg, knownPeers)
 	if err != nil {
 		return err
 	}

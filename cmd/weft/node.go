@@ -86,6 +86,12 @@ func (c *client) status(ctx context.Context) error {
 			"up", ago(m.GetUptime().AsDuration()),
 			"ready", readiness(m),
 			"peers", fmt.Sprintf("%d of %d (%d in, %d out), %d known", m.GetPeers(), m.GetMaxPeers(), m.GetInboundPeers(), m.GetOutboundPeers(), m.GetKnownPeers()),
+			"members", fmt.Sprintf("%d, and %d plain libp2p peers", m.GetMembers(), m.GetPlainPeers()),
+			"policy", fmt.Sprintf("admission %s, topology %s, symmetry %s", dash(m.GetAdmission()), dash(m.GetTopology()), dash(m.GetSymmetry())),
+			"validators", number(m.GetValidators()),
+			"claim", ownClaim(m),
+			"claims", fmt.Sprintf("%d of others", m.GetClaims()),
+			"observed", observed(m),
 			"dht", fmt.Sprintf("%d peers in the table", m.GetDhtPeers()),
 			"topics", strconv.Itoa(int(m.GetTopics())),
 			"traffic", fmt.Sprintf("%s in, %s out", volume(m.GetReceivedBytes()), volume(m.GetSentBytes())),
@@ -93,6 +99,20 @@ func (c *client) status(ctx context.Context) error {
 			"api", dash(m.GetApi()),
 		}, each("address", m.GetAddresses())...)...)
 	})
+}
+
+func ownClaim(m *weftv1.StatusResponse) string {
+	if m.GetClaimSigned() == nil {
+		return "none yet: no address is known that others could dial"
+	}
+	return fmt.Sprintf("signed %s ago", sinceOrDash(m.GetClaimSigned()))
+}
+
+func observed(m *weftv1.StatusResponse) string {
+	if m.ObservedUptime == nil {
+		return "nobody has told of our uptime"
+	}
+	return "others saw us up " + percentage(m.ObservedUptime) + " of the time"
 }
 
 func readiness(m *weftv1.StatusResponse) string {

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 func (a *app) json() bool { return a.values.Text("output") == "json" }
@@ -139,6 +140,32 @@ func volume(n uint64) string {
 		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 	}
 	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+}
+
+// percentage is a share of 100; "-" while unknown.
+func percentage(p *float64) string {
+	switch {
+	case p == nil:
+		return "-"
+	case *p >= 100:
+		return "100%"
+	}
+	return fmt.Sprintf("%.1f%%", *p)
+}
+
+// moment is a time as a person in this place writes it.
+func moment(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return "-"
+	}
+	return t.AsTime().Local().Format(time.DateTime)
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
 }
 
 // harmless keeps what strangers wrote (agents, payloads, reasons) from steering

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"strconv"
+	"fmt"
 	"strings"
 	"time"
 
@@ -17,7 +17,12 @@ func (a *app) peersCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "peers",
 		Short: "List the connected peers",
-		Args:  takes(0, 0, ""),
+		Long: "List the connected peers. ROLE is member (weft's handshake is complete), validator (one\n" +
+			"that is in the validator set), joining (not complete yet), guest (there is no place for\n" +
+			"it, it gets a list of others), or plain (a libp2p peer that does not speak weft).\n" +
+			"DIRECTION tells who dialled; both, when each did. UPTIME is how much of the time since\n" +
+			"the first meeting we saw a member up.",
+		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.call(cmd, func(ctx context.Context, c *client) error { return c.peers(ctx, all, verbose) })
 		},
@@ -37,9 +42,9 @@ func (c *client) peers(ctx context.Context, all, verbose bool) error {
 		case verbose:
 			return c.describePeers(m.GetPeers())
 		case all:
-			return c.table("PEER STATE ADDRESS SOURCE FAILURES RETRY REASON", rows(m.GetPeers(), knownRow))
+			return c.table("PEER STATE ROLE ADDRESS SOURCE FAILURES RETRY REASON", rows(m.GetPeers(), knownRow))
 		}
-		return c.table("PEER ADDRESS DIRECTION LATENCY AGENT STREAMS SINCE", rows(m.GetPeers(), connectedRow))
+		return c.table("PEER ROLE ADDRESS DIRECTION LATENCY UPTIME AGENT STREAMS SINCE", rows(m.GetPeers(), connectedRow))
 	})
 }
 
@@ -51,13 +56,29 @@ func rows(peers []*weftv1.Peer, row func(*weftv1.Peer) []string) (out [][]string
 }
 
 func connectedRow(p *weftv1.Peer) []string {
-	return []string{shortID(p.GetPeerId()), p.GetAddress(), p.GetDirection(), showTime(p.GetLatency()),
-		dash(p.GetAgent()), strconv.Itoa(int(p.GetStreams())), sinceOrDash(p.GetSince())}
+	return []string{shortID(p.GetPeerId()), role(p), p.GetAddress(), direction(p), showTime(p.GetLatency()),
+		percentage(p.Uptime), dash(p.GetAgent()), number(p.GetStreams()), sinceOrDash(p.GetSince())}
 }
 
 func knownRow(p *weftv1.Peer) []string {
-	return []string{shortID(p.GetPeerId()), p.GetState(), dash(p.GetAddress()), dash(p.GetSource()),
-		strconv.Itoa(int(p.GetFailures())), untilOrDash(p.GetRetryAt()), dash(p.GetReason())}
+	return []string{shortID(p.GetPeerId()), p.GetState(), role(p), dash(p.GetAddress()), dash(p.GetSource()),
+		number(p.GetFailures()), untilOrDash(p.GetRetryAt()), dash(p.GetReason())}
+}
+
+// role is what a peer is to us, in one word.
+func role(p *weftv1.Peer) string {
+	if p.GetValidator() && p.GetRole() == "member" {
+		return "validator"
+	}
+	return dash(p.GetRole())
+}
+
+// direction tells who dialled, over all connections.
+func direction(p *weftv1.Peer) string {
+	if p.GetInboundConnections() > 0 && p.GetOutboundConnections() > 0 {
+		return "both"
+	}
+	return dash(p.GetDirection())
 }
 
 func (c *client) describePeers(peers []*weftv1.Peer) error {
@@ -78,19 +99,47 @@ func describe(p *weftv1.Peer) []string {
 	pairs := []string{
 		"peer", p.GetPeerId(),
 		"state", strings.TrimSuffix(p.GetState()+", "+p.GetReason(), ", "),
+		"role", strings.Join(roles(p), ", "),
 		"address", dash(p.GetAddress()),
-		"direction", dash(p.GetDirection()),
-		"latency", showTime(p.GetLatency()),
-		"agent", dash(p.GetAgent()),
+		"connections", fmt.Sprintf("%d: %d that it opened, %d that we opened", p.GetConnections(), p.GetInboundConnections(), p.GetOutboundConnections()),
 		"transport", dash(strings.TrimPrefix(p.GetTransport()+"+"+p.GetSecurity(), "+")),
-		"streams", strconv.Itoa(int(p.GetStreams())),
+		"streams", number(p.GetStreams()),
 		"since", sinceOrDash(p.GetSince()),
+		"latency", fmt.Sprintf("%s, last uptime ping %s", showTime(p.GetLatency()), showTime(p.GetPong())),
+		"uptime", fmt.Sprintf("we saw it up %s of the time, it saw us up %s", percentage(p.Uptime), percentage(p.Says)),
+		"score", fmt.Sprintf("%.0f of 100", p.GetScore()),
+		"rejection", rejection(p),
+		"agent", dash(p.GetAgent()),
+		"version", dash(p.GetProtocolVersion()),
 		"source", dash(p.GetSource()),
-		"admitted", strconv.FormatBool(p.GetAdmitted()),
-		"bootstrapper", strconv.FormatBool(p.GetBootstrapper()),
+		"retry", untilOrDash(p.GetRetryAt()),
+		"admitted", yesNo(p.GetAdmitted()),
 	}
 	pairs = append(pairs, each("dialled at", p.GetAddresses())...)
 	return append(pairs, each("protocols", p.GetProtocols())...)
+}
+
+// roles is all that a peer is to us.
+func roles(p *weftv1.Peer) []string {
+	list := []string{dash(p.GetRole())}
+	if p.GetValidator() {
+		list = append(list, "validator")
+	}
+	if p.GetBootstrapper() {
+		list = append(list, "bootstrapper")
+	}
+	return list
+}
+
+// rejection is why the last handshake failed, and who said so.
+func rejection(p *weftv1.Peer) string {
+	switch {
+	case p.GetRejection() == "":
+		return "-"
+	case p.GetRejectedByUs():
+		return p.GetRejection() + ", by us"
+	}
+	return p.GetRejection() + ", by the peer"
 }
 
 func sinceOrDash(t *timestamppb.Timestamp) string {

@@ -14,6 +14,7 @@ import (
 const (
 	groupNode     = "node"
 	groupLinks    = "links"
+	groupPolicy   = "policy"
 	groupMessages = "messages"
 	groupTools    = "tools"
 )
@@ -39,14 +40,16 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddGroup(
 		&cobra.Group{ID: groupNode, Title: "The node:"},
 		&cobra.Group{ID: groupLinks, Title: "Links and the DHT:"},
+		&cobra.Group{ID: groupPolicy, Title: "Whom to trust:"},
 		&cobra.Group{ID: groupMessages, Title: "Messages:"},
 		&cobra.Group{ID: groupTools, Title: "Tools:"},
 	)
 	root.SetHelpCommandGroupID(groupTools)
 	root.SetCompletionCommandGroupID(groupTools)
-	a.addTo(root, groupNode, a.runCommand, a.idCommand, a.statusCommand, a.peersCommand, a.topicsCommand,
+	a.addTo(root, groupNode, a.runCommand, a.idCommand, a.statusCommand, a.peersCommand, a.claimsCommand, a.topicsCommand,
 		a.healthCommand, a.eventsCommand, a.logLevelCommand)
 	a.addTo(root, groupLinks, a.connectCommand, a.disconnectCommand, a.pingCommand, a.findCommand, a.closestCommand)
+	a.addTo(root, groupPolicy, a.validatorsCommand, a.bansCommand, a.banCommand, a.unbanCommand)
 	a.addTo(root, groupMessages, a.publishCommand, a.subscribeCommand)
 	a.addTo(root, groupTools, a.keyCommand, a.configCommand, a.devnetCommand, a.doctorCommand, a.versionCommand)
 	return root
