@@ -104,7 +104,7 @@ func (a api) Status(ctx context.Context, _ *weftv1.StatusRequest) (*weftv1.Statu
 		ReceivedBytes: s.ReceivedBytes, SentBytes: s.SentBytes, LastEvent: a.n.events.last(),
 		Members: uint32(s.Discovery.Members), PlainPeers: uint32(s.Discovery.Plain),
 		Admission: cfg.Admission, Topology: cfg.Topology, Symmetry: cfg.Symmetry,
-		Validators: uint32(s.Discovery.Validators), Claims: uint32(s.Discovery.Claims.Known), ClaimSigned: timestamp(s.ClaimSigned),
+		Validators: uint32(s.Discovery.Places), Claims: uint32(s.Discovery.Claims.Known), ClaimSigned: timestamp(s.ClaimSigned),
 		ObservedUptime: percent(s.Discovery.Observed, s.Discovery.IsObserved),
 	}
 	for _, c := range a.n.Health() {

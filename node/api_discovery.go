@@ -1,7 +1,9 @@
 package node
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"slices"
 	"time"
@@ -84,13 +86,17 @@ func (a api) Validators(ctx context.Context, _ *weftv1.ValidatorsRequest) (*weft
 		out.FileError = p.validators.Err().Error()
 	}
 	for _, v := range all {
-		out.Validators = append(out.Validators, validatorText(v))
+		out.Validators = append(out.Validators, a.validatorText(v))
 	}
 	return out, nil
 }
 
-func validatorText(v Validator) *weftv1.Validator {
+func (a api) validatorText(v Validator) *weftv1.Validator {
 	out := &weftv1.Validator{Weight: v.Weight, Connected: v.Connected, Uptime: percent(v.Uptime, v.Known)}
+	if own := a.n.cfg.ConsensusKey; own != nil && bytes.Equal(v.Key[:], own.Public().(ed25519.PublicKey)) {
+		v.Peer = a.n.ID()
+	}
+	out.Own = v.Peer == a.n.ID()
 	if v.Peer != "" {
 		out.PeerId = v.Peer.String()
 	}

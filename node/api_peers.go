@@ -125,7 +125,7 @@ func viewedPeer(p *weftv1.Peer, v MemberView) {
 func refusedPeer(p *weftv1.Peer, r Refusal) {
 	p.Rejection, p.RejectedByUs = r.Reason, r.ByUs
 	if p.State != stateConnected && p.Reason == "" {
-		p.Reason = legible(r.Text, maxText)
+		p.Reason = legible(r.String(), maxText)
 	}
 }
 

@@ -158,12 +158,8 @@ func (m *Machine) letStay(peer core.PeerID, out *[]core.Effect) {
 
 // failed shows why a handshake failed.
 func (m *Machine) failed(a handshake.Failed, out *[]core.Effect) {
-	who := "it refused us"
-	if a.ByUs {
-		who = "we refused it"
-	}
-	text := fmt.Sprintf("%s: %s: %s", who, a.Reason, a.Text)
-	m.refusals.add(Refusal{Peer: a.Peer, Reason: a.Reason.String(), Text: a.Text, ByUs: a.ByUs, At: m.now})
-	m.dialing.Handle(m.now, rejected(a.Peer, text, a.Reason.Lasting()), out)
-	notify(out, "peer.rejected", a.Peer, text)
+	refusal := Refusal{Peer: a.Peer, Reason: a.Reason.String(), Text: a.Text, ByUs: a.ByUs, At: m.now}
+	m.refusals.add(refusal)
+	m.dialing.Handle(m.now, rejected(a.Peer, refusal.String(), a.Reason.Lasting()), out)
+	notify(out, "peer.rejected", a.Peer, refusal.String())
 }

@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -26,6 +27,15 @@ type Refusal struct {
 	Text   string // for people; may be a stranger's words
 	ByUs   bool
 	At     time.Time
+}
+
+// String tells who refused whom, and why.
+func (r Refusal) String() string {
+	who := "it refused us"
+	if r.ByUs {
+		who = "we refused it"
+	}
+	return fmt.Sprintf("%s: %s: %s", who, r.Reason, r.Text)
 }
 
 // refusals remembers the last failures, one of each peer.
@@ -179,6 +189,7 @@ type Stats struct {
 	Reputation reputation.Stats
 
 	Connected, Members, Plain, Validators int
+	Places                                int // in the validator set, proven or not
 
 	Observed   uptime.Percent // what the others say of our uptime
 	IsObserved bool           // false: nobody said anything
@@ -191,5 +202,6 @@ func (m *Machine) Stats() Stats {
 	s.Gossip, s.Uptime, s.Dialing, s.Reputation = m.gossip.Stats(), m.uptime.Stats(), m.dialing.Stats(), m.reputation.Stats()
 	s.Observed, s.IsObserved = m.uptime.Observed()
 	s.Connected, s.Members, s.Plain, s.Validators = len(m.peers), m.members, m.plain, len(m.admissions.validators())
+	s.Places = len(m.admissions.peers) + len(m.admissions.keys)
 	return s
 }

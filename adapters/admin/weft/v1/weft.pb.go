@@ -2283,7 +2283,9 @@ type Validator struct {
 	// It is a connected member.
 	Connected bool `protobuf:"varint,4,opt,name=connected,proto3" json:"connected,omitempty"`
 	// How much of the time we saw it up, 0 to 100; unset while not known.
-	Uptime        *float64 `protobuf:"fixed64,5,opt,name=uptime,proto3,oneof" json:"uptime,omitempty"`
+	Uptime *float64 `protobuf:"fixed64,5,opt,name=uptime,proto3,oneof" json:"uptime,omitempty"`
+	// It is this node's own: named by its peer ID, or by the key that it proves.
+	Own           bool `protobuf:"varint,6,opt,name=own,proto3" json:"own,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2351,6 +2353,13 @@ func (x *Validator) GetUptime() float64 {
 		return *x.Uptime
 	}
 	return 0
+}
+
+func (x *Validator) GetOwn() bool {
+	if x != nil {
+		return x.Own
+	}
+	return false
 }
 
 type SetValidatorsRequest struct {
@@ -4082,13 +4091,14 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"validators\x12\x12\n" +
 	"\x04file\x18\x02 \x01(\tR\x04file\x12\x1d\n" +
 	"\n" +
-	"file_error\x18\x03 \x01(\tR\tfileError\"\x94\x01\n" +
+	"file_error\x18\x03 \x01(\tR\tfileError\"\xa6\x01\n" +
 	"\tValidator\x12\x17\n" +
 	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x16\n" +
 	"\x06weight\x18\x03 \x01(\x04R\x06weight\x12\x1c\n" +
 	"\tconnected\x18\x04 \x01(\bR\tconnected\x12\x1b\n" +
-	"\x06uptime\x18\x05 \x01(\x01H\x00R\x06uptime\x88\x01\x01B\t\n" +
+	"\x06uptime\x18\x05 \x01(\x01H\x00R\x06uptime\x88\x01\x01\x12\x10\n" +
+	"\x03own\x18\x06 \x01(\bR\x03ownB\t\n" +
 	"\a_uptime\"J\n" +
 	"\x14SetValidatorsRequest\x122\n" +
 	"\n" +
