@@ -86,13 +86,12 @@ func (c *client) status(ctx context.Context) error {
 			"up", ago(m.GetUptime().AsDuration()),
 			"ready", readiness(m),
 			"peers", fmt.Sprintf("%d of %d (%d in, %d out), %d known", m.GetPeers(), m.GetMaxPeers(), m.GetInboundPeers(), m.GetOutboundPeers(), m.GetKnownPeers()),
-			"members", fmt.Sprintf("%d, and %d plain libp2p peers", m.GetMembers(), m.GetPlainPeers()),
-			"policy", fmt.Sprintf("admission %s, topology %s, symmetry %s", dash(m.GetAdmission()), dash(m.GetTopology()), dash(m.GetSymmetry())),
+			"of them", fmt.Sprintf("%d members, %d plain libp2p peers", m.GetMembers(), m.GetPlainPeers()),
+			"policy", fmt.Sprintf("admission %s, topology %s, symmetry %s", m.GetAdmission(), m.GetTopology(), m.GetSymmetry()),
 			"validators", number(m.GetValidators()),
-			"claim", ownClaim(m),
-			"claims", fmt.Sprintf("%d of others", m.GetClaims()),
+			"claims", fmt.Sprintf("%s, %d of others", ownClaim(m), m.GetClaims()),
 			"observed", observed(m),
-			"dht", fmt.Sprintf("%d peers in the table", m.GetDhtPeers()),
+			"dht", fmt.Sprintf("%d in the table", m.GetDhtPeers()),
 			"topics", strconv.Itoa(int(m.GetTopics())),
 			"traffic", fmt.Sprintf("%s in, %s out", volume(m.GetReceivedBytes()), volume(m.GetSentBytes())),
 			"data dir", dash(m.GetDataDir()),
@@ -103,16 +102,17 @@ func (c *client) status(ctx context.Context) error {
 
 func ownClaim(m *weftv1.StatusResponse) string {
 	if m.GetClaimSigned() == nil {
-		return "none yet: no address is known that others could dial"
+		return "own not signed yet"
 	}
-	return fmt.Sprintf("signed %s ago", sinceOrDash(m.GetClaimSigned()))
+	return fmt.Sprintf("own signed %s ago", sinceOrDash(m.GetClaimSigned()))
 }
 
+// observed is our uptime in the eyes of others.
 func observed(m *weftv1.StatusResponse) string {
 	if m.ObservedUptime == nil {
-		return "nobody has told of our uptime"
+		return "nobody has told yet how much of the time we were up"
 	}
-	return "others saw us up " + percentage(m.ObservedUptime) + " of the time"
+	return "up " + percentage(m.ObservedUptime) + " of the time, say others"
 }
 
 func readiness(m *weftv1.StatusResponse) string {

@@ -48,6 +48,8 @@ func (c *client) validators(ctx context.Context, verbose bool) error {
 
 func presence(v *weftv1.Validator) string {
 	switch {
+	case v.GetOwn():
+		return "own"
 	case v.GetConnected():
 		return "connected"
 	case v.GetPeerId() == "":
