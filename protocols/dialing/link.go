@@ -114,7 +114,7 @@ func (m *Machine) disconnected(now time.Time, id core.PeerID, out *[]core.Effect
 	if lasted && !k.held(now) {
 		k.failures, k.refusals = 0, 0
 	}
-	if lasted || guest || k.held(now) { // for a guest it was we who had no place
+	if lasted || guest || k.held(now) || k.coolUntil.After(now) { // in all but the first it was we who ended it
 		k.wait(now, m.redial(k))
 		m.book.file(k)
 	} else {

@@ -139,6 +139,7 @@ func (m *Machine) unban(peer core.PeerID, out *[]core.Effect) {
 	if !m.reputation.Unban(m.now, peer) {
 		return
 	}
+	m.refusals.forget(peer)
 	m.keepOut(peer, time.Time{}, "", false, out)
 	*out = append(*out, core.Persist{Record: core.SavedBan{Peer: peer}})
 	notify(out, "peer.unbanned", peer, "the ban is lifted")

@@ -160,6 +160,8 @@ func (m *Machine) letStay(peer core.PeerID, out *[]core.Effect) {
 func (m *Machine) failed(a handshake.Failed, out *[]core.Effect) {
 	refusal := Refusal{Peer: a.Peer, Reason: a.Reason.String(), Text: a.Text, ByUs: a.ByUs, At: m.now}
 	m.refusals.add(refusal)
-	m.dialing.Handle(m.now, rejected(a.Peer, refusal.String(), a.Reason.Lasting()), out)
+	if !a.ByUs || a.Reason != handshake.Banned { // a ban keeps it out by itself, and may be lifted
+		m.dialing.Handle(m.now, rejected(a.Peer, refusal.String(), a.Reason.Lasting()), out)
+	}
 	notify(out, "peer.rejected", a.Peer, refusal.String())
 }
