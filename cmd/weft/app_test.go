@@ -58,7 +58,7 @@ func background(t *testing.T, stdout io.Writer, args ...string) (interrupt func(
 func TestDevnetPrintsItsNodesAndEndsByInterrupt(t *testing.T) {
 	out := new(safeBuffer)
 	interrupt, stderr := background(t, out, "devnet", "up", "-n", "4", "--topic", "news", "--rate", "20", "-o", "json")
-	await(t, "summary", func() bool { return strings.Contains(out.String(), "joined_ms") })
+	await(t, "summary", func() bool { return strings.Contains(out.String(), "joinedMs") })
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 5 {
 		t.Fatalf("got %d lines, want 4 nodes and a summary:\n%s", len(lines), out)
@@ -75,8 +75,9 @@ func TestDevnetPrintsItsNodesAndEndsByInterrupt(t *testing.T) {
 func askNode(t *testing.T, number int, line string) {
 	t.Helper()
 	var row struct {
-		Node    int
-		ID, API string
+		Node int
+		ID   string `json:"peerId"`
+		API  string
 	}
 	if err := json.Unmarshal([]byte(line), &row); err != nil {
 		t.Fatal(err)

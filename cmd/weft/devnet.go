@@ -132,7 +132,7 @@ func (a *app) printDevnet(rows []devnet.Row, took time.Duration) error {
 				return err
 			}
 		}
-		return out.Encode(map[string]any{"nodes": len(rows), "joined_ms": took.Milliseconds()})
+		return out.Encode(map[string]any{"nodes": len(rows), "joinedMs": took.Milliseconds()})
 	}
 	for _, r := range rows {
 		if err := a.print(fmt.Sprintf("node %d  %s  --api %s", r.Node, r.Addr, r.API)); err != nil {

@@ -14,12 +14,13 @@ import (
 	"github.com/weftnet/weft/node"
 )
 
-// finding is what the doctor says about one thing.
+// finding is what the doctor says about one thing. In JSON it resembles the API's
+// Check.
 type finding struct {
-	Check  string `json:"check"`
+	Check  string `json:"name"`
 	State  string `json:"state"` // ok, warn or fail
 	Detail string `json:"detail"`
-	Remedy string `json:"remedy,omitempty"`
+	Remedy string `json:"remedy"`
 }
 
 // The states of a finding.
@@ -45,9 +46,9 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check whether a node can run here, and say what to mend",
-		Long: "Check the settings, the data directory, the key, the ports, the API, the clock and the\n" +
-			"limits of this machine, as `weft run` with the same flags would meet them. Exits 1 when\n" +
-			"a check fails.",
+		Long: "Check the settings, the data directory, the keys, the files of members and validators,\n" +
+			"the ports, the API, the clock and the limits of this machine, as `weft run` with the\n" +
+			"same flags would meet them. Exits 1 when a check fails.",
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context()) },
 	}
@@ -61,14 +62,14 @@ func (a *app) doctor(ctx context.Context) error {
 		return err
 	}
 	findings := a.examine(ctx, cfg)
-	if err := a.showFindings(findings); err != nil {
-		return err
-	}
 	failed := 0
 	for _, f := range findings {
 		if f.State == stateFail {
 			failed++
 		}
+	}
+	if err := a.showFindings(findings, failed == 0); err != nil {
+		return err
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d checks failed; do what each says on stdout", failed, len(findings))
@@ -79,11 +80,12 @@ func (a *app) doctor(ctx context.Context) error {
 func (a *app) examine(ctx context.Context, cfg node.Config) []finding {
 	api := a.checkAPI(ctx)
 	running := api.State == stateOK
+	key, id := checkKey(cfg)
 	out := []finding{
 		named("data directory", checkDataDir(cfg)),
-		named("key", checkKey(cfg)),
-		named("API", api),
+		named("key", key),
 	}
+	out = append(append(out, a.checkLists(cfg, id)...), named("API", api))
 	for _, listen := range cfg.Listen {
 		out = append(out, named("listen", checkListen(listen, running)))
 	}
@@ -99,9 +101,12 @@ func named(check string, f finding) finding {
 	return f
 }
 
-func (a *app) showFindings(findings []finding) error {
+func (a *app) showFindings(findings []finding, ok bool) error {
 	if a.json() {
-		return a.printJSON(findings)
+		return a.printJSON(struct {
+			OK     bool      `json:"ok"`
+			Checks []finding `json:"checks"`
+		}{ok, findings})
 	}
 	for _, f := range findings {
 		line := fmt.Sprintf("%-4s  %s: %s", f.State, f.Check, f.Detail)

@@ -47,21 +47,22 @@ func nearestDir(dir string) (nearest string, itself bool) {
 	}
 }
 
-func checkKey(cfg node.Config) finding {
+// checkKey looks at the identity; the ID is empty when there is none yet.
+func checkKey(cfg node.Config) (finding, peer.ID) {
 	if cfg.Ephemeral {
-		return fine("not needed: --ephemeral")
+		return fine("not needed: --ephemeral"), ""
 	}
 	path := filepath.Join(cfg.DataDir, node.KeyFile)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return fine("%s will be made", path)
+		return fine("%s will be made", path), ""
 	}
 	key, err := libp2phost.LoadKey(path)
 	if err != nil {
-		return failure("", "%v", err)
+		return failure("", "%v", err), ""
 	}
 	id, err := peer.IDFromPrivateKey(key)
 	if err != nil {
-		return failure("make another by `weft key new`", "%v", err)
+		return failure("make another by `weft key new`", "%v", err), ""
 	}
-	return fine("%s", id)
+	return fine("%s", id), id
 }

@@ -37,6 +37,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
 	globalSettings().Flags(root.PersistentFlags())
+	completeChoices(root, root.PersistentFlags())
 	root.AddGroup(
 		&cobra.Group{ID: groupNode, Title: "The node:"},
 		&cobra.Group{ID: groupLinks, Title: "Links and the DHT:"},

@@ -22,6 +22,17 @@ func (a *app) manyFlags(c *cobra.Command) {
 	c.Flags().SortFlags = false
 	runSettings().Flags(c.Flags())
 	c.SetUsageFunc(a.groupedUsage)
+	completeChoices(c, c.Flags())
+}
+
+// completeChoices lets the shell complete flags that take one of a few words.
+func completeChoices(c *cobra.Command, flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if words := settings.Choices(f); words != nil {
+			// It fails for a flag that is not the command's, or on the second time.
+			_ = c.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+		}
+	})
 }
 
 func (a *app) groupedUsage(c *cobra.Command) error {

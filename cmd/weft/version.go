@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +18,7 @@ func (a *app) versionCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			platform := runtime.GOOS + "/" + runtime.GOARCH
 			if a.json() {
-				return a.printJSON(map[string]string{"version": node.UserAgent(), "go": runtime.Version(), "platform": platform})
+				return a.printJSON(map[string]string{"version": strings.TrimPrefix(node.UserAgent(), "weft/"), "agent": node.UserAgent(), "go": runtime.Version(), "platform": platform})
 			}
 			return a.print(fmt.Sprintf("%s %s %s", node.UserAgent(), runtime.Version(), platform))
 		},

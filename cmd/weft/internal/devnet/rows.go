@@ -9,16 +9,17 @@ import (
 	"github.com/weftnet/weft/node"
 )
 
-// Row is what a network's owner wants to see of one node.
+// Row is what a network's owner wants to see of one node, in JSON spelled as the
+// control API does.
 type Row struct {
 	Node     int     `json:"node"` // from 1
-	ID       string  `json:"id"`
-	Addr     string  `json:"addr"`
+	ID       string  `json:"peerId"`
+	Addr     string  `json:"address"`
 	API      string  `json:"api"`
 	Peers    int     `json:"peers"`
 	Topics   []Topic `json:"topics"`
-	Messages uint64  `json:"messages"`            // published and received since the start
-	Rate     float64 `json:"messages_per_second"` // since the rows before
+	Messages uint64  `json:"messages"`          // published and received since the start
+	Rate     float64 `json:"messagesPerSecond"` // since the rows before
 }
 
 // Topic is a topic as one node sees it.

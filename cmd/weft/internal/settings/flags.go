@@ -26,6 +26,14 @@ func Group(f *pflag.Flag) string {
 	return ""
 }
 
+// Choices are the words that a flag takes; empty when it takes any.
+func Choices(f *pflag.Flag) []string {
+	if v, ours := f.Value.(*flagValue); ours && strings.Contains(v.setting.Form, "|") {
+		return strings.Split(v.setting.Form, "|")
+	}
+	return nil
+}
+
 // flagValue is what one flag was given, as text. A List flag may be repeated and
 // takes each argument whole: addresses and topics may hold commas.
 type flagValue struct {
