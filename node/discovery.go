@@ -236,7 +236,8 @@ func (n *Node) Ban(id peer.ID, d time.Duration, reason string) error {
 		return fmt.Errorf("%w: a ban of %v: use more than zero", ErrArgument, d)
 	}
 	p.command(discovery.Ban{Peer: id, For: d, Reason: reason})
-	return nil
+	_, err = n.Bans(context.Background()) // now it is in force
+	return err
 }
 
 // Unban lifts a ban.
@@ -253,7 +254,8 @@ func (n *Node) Unban(ctx context.Context, id peer.ID) error {
 		return err
 	}
 	p.command(discovery.Unban{Peer: id})
-	return nil
+	_, err = n.Bans(ctx) // now it is lifted
+	return err
 }
 
 // Bans are the bans in force, those that end first first.
