@@ -73,7 +73,7 @@ var troubles = []string{"bootstrap.unreachable", "bootstrap.fallback", "peer.ban
 func (n *Node) notify(notice core.Notice) {
 	n.events.emit(notice.Kind, notice.Peer, notice.Text)
 	level := slog.LevelInfo
-	if slices.Contains(troubles, notice.Kind) {
+	if slices.Contains(troubles, notice.Kind) || notice.Kind == "peer.rejected" && n.bootstrap.has(notice.Peer) {
 		level = slog.LevelWarn
 	}
 	n.cfg.Logger.Log(context.Background(), level, notice.Text, "event", notice.Kind, "peer", notice.Peer)

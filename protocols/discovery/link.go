@@ -70,9 +70,7 @@ func (m *Machine) connected(ev core.Connected, out *[]core.Effect) {
 		m.awaitSymmetry(l)
 	}
 	m.handshake.LinkUp(m.now, ev.Peer, ev.Guest, &m.actions)
-	if !ev.Guest {
-		m.dialing.Handle(m.now, ev, out)
-	}
+	m.dialing.Handle(m.now, ev, out)
 }
 
 func (m *Machine) disconnected(ev core.Disconnected, out *[]core.Effect) {
@@ -92,9 +90,7 @@ func (m *Machine) disconnected(ev core.Disconnected, out *[]core.Effect) {
 		m.uptime.Left(m.now, ev.Peer)
 		notify(out, "peer.left", ev.Peer, "a member is gone")
 	}
-	if !l.guest {
-		m.dialing.Handle(m.now, ev, out)
-	}
+	m.dialing.Handle(m.now, ev, out)
 }
 
 func (m *Machine) linked(ev core.Linked, out *[]core.Effect) {
@@ -106,9 +102,7 @@ func (m *Machine) linked(ev core.Linked, out *[]core.Effect) {
 	if m.cfg.Symmetry {
 		m.awaitSymmetry(l)
 	}
-	if !l.guest {
-		m.dialing.Handle(m.now, ev, out)
-	}
+	m.dialing.Handle(m.now, ev, out)
 }
 
 // awaitSymmetry starts the time within which a pair must be symmetric and
