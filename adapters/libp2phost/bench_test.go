@@ -140,3 +140,70 @@ func connectOften(b *testing.B, from host.Host, to peer.AddrInfo) {
 	}
 	b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
 }
+
+// BenchmarkSymmetry shows what the second connection of a pair costs: the memory
+// of each end, and the CPU time of both.
+func BenchmarkSymmetry(b *testing.B) {
+	const peers = 20
+	for _, transport := range bothTransports {
+		b.Run(transport, func(b *testing.B) {
+			var first, second, used int64
+			for b.Loop() {
+				one, two, ns := pairUp(b, peers, transport)
+				first, second, used = first+one, second+two, used+ns
+			}
+			ends := float64(2 * peers * b.N)
+			b.ReportMetric(float64(first)/ends, "first-B/end")
+			b.ReportMetric(float64(second)/ends, "second-B/end")
+			b.ReportMetric(2*float64(used)/ends, "second-cpu-ns")
+		})
+	}
+}
+
+// pairUp connects a host with n others, one way and then the other, and returns
+// how many bytes each step added and the CPU time of the second.
+func pairUp(b *testing.B, n int, transport string) (first, second, used int64) {
+	b.Helper()
+	a := newTestHost(b, symmetric)
+	others := make([]*testHost, n)
+	for i := range others {
+		others[i] = newTestHost(b, symmetric)
+	}
+	defer a.Close()
+	none := int64(heap())
+	for _, o := range others {
+		mustConnect(b, a, o.on(transport))
+	}
+	identifiedAll(b, append(others, a))
+	one, before := int64(heap()), cpu(b)
+	for _, o := range others {
+		mustConnect(b, o, a.on(transport))
+	}
+	identifiedAll(b, append(others, a))
+	used = cpu(b) - before
+	two := int64(heap())
+	for _, o := range others {
+		_ = o.Close()
+	}
+	return one - none, two - one, used
+}
+
+// identifiedAll waits until every connection is known at both ends and identified.
+func identifiedAll(b *testing.B, hosts []*testHost) {
+	b.Helper()
+	for _, h := range hosts {
+		eventually(b, "both ends know", func() bool {
+			for _, p := range h.Peers() {
+				for _, o := range hosts {
+					if o.ID() == p.ID && len(booked(o, h.ID())) != p.Conns {
+						return false
+					}
+				}
+			}
+			return len(h.Peers()) > 0
+		})
+		for _, c := range h.Base().Network().Conns() {
+			<-idService(h).IdentifyWait(c)
+		}
+	}
+}

@@ -9,13 +9,19 @@
 //
 // Host is the bare libp2p host with its transports, its peer limit and its
 // resource limits. What happens to connections goes out as core.Events through
-// Config.Post, in order; Dial is answered the same way.
+// Config.Post, in order; Dial is answered the same way. A peer that finds no place
+// may come as a guest, for a moment; a blocked one may not come at all.
 //
 // Overlay is what pubsub and the DHT get in place of the bare host. A peer exists
 // for them from Admit until its last connection is gone: before that none of
 // their streams is opened, none is handed over, and no event names the peer. An
 // inbound stream that comes a moment too early waits, since pubsub sends its
 // hello once; how many wait, and for how long, is bounded.
+//
+// With symmetry a peer that dialled us is dialled as well, and the overlay opens
+// its streams on our own connections only: a peer exists for it while there is
+// one. See symmetry.go for how two connections live in one swarm, and gate.go for
+// what the loss of one of them takes.
 //
 // Inbound messages of pubsub and the DHT are length-prefixed, and their readers
 // allocate the announced length at once. The overlay reads the prefix first: a
