@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 IMAGE ?= weft:latest
 # Nodes beside the bootstrap node in `make cluster`.
 N ?= 5
-# Arguments for `make run`, as ARGS="--bootstrap /ip4/…".
+# Arguments for `make run`, as ARGS="--bootstrap /ip4/…", and `make bench-discovery`.
 ARGS ?=
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 10s
@@ -82,6 +82,13 @@ fuzz: ## run every fuzz target for FUZZTIME
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
+
+# A module of its own, with AvalancheGo's network package. ARGS="-n 10 -rounds 1"
+# makes it short; without, it takes half an hour.
+.PHONY: bench-discovery
+bench-discovery: ## compare discovery with AvalancheGo's; needs a C compiler; ARGS="-n 10 -rounds 1" for a short one
+	cd node/testdata/bench-discovery && go run . $(ARGS) && go test -run '^$$' -bench . .
+	WEFT_BENCH_LARGE=1 go test -run '^$$' -bench Lookup256 -benchtime 1x ./adapters/kaddht
 
 ##@ code
 
