@@ -255,6 +255,13 @@ func FuzzVerify(f *testing.F) {
 	who := newIdentity(f, 1)
 	f.Add(who.sign(f).Bytes())
 	f.Add(forge(who.claim()))
+	v, _ := readVectors(f)
+	for _, c := range v.Claims {
+		f.Add([]byte(c.Envelope))
+	}
+	for _, r := range v.Refused {
+		f.Add([]byte(r.Envelope))
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		v, err := peek(raw)
 		if err != nil {
@@ -274,6 +281,10 @@ func FuzzPayload(f *testing.F) {
 	c := newIdentity(f, 1).claim()
 	payload, _ := c.MarshalRecord()
 	f.Add(payload)
+	v, _ := readVectors(f)
+	for _, c := range v.Claims {
+		f.Add([]byte(c.Payload))
+	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		var c Claim
 		_, malformed := peekPayload(payload)

@@ -47,6 +47,9 @@ func TestOnceRefusesTheSecond(t *testing.T) {
 
 func FuzzEachField(f *testing.F) {
 	f.Add([]byte{0x08, 0x01, 0x12, 0x01, 0x00})
+	for _, m := range readVectors(f).Messages {
+		f.Add([]byte(m.Payload))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		total := 0
 		_ = EachField(b, func(f Field) error { total += len(f.Bytes); return nil })

@@ -270,6 +270,9 @@ func FuzzDecoder(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 1, 9}, uint8(2))
 	f.Add([]byte{255, 255, 255, 255}, uint8(4))
 	f.Add(append(message(f, []byte("a")), message(f, nil)...), uint8(5))
+	for _, s := range readVectors(f).Streams {
+		f.Add([]byte(s.Stream), uint8(40))
+	}
 	f.Fuzz(func(t *testing.T, stream []byte, piece uint8) {
 		const limit = 1 << 10
 		d := NewDecoder(limit)
@@ -288,6 +291,9 @@ func FuzzDecoder(f *testing.F) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(message(f, []byte("weft"))[LengthSize:])
+	for _, m := range readVectors(f).Messages {
+		f.Add([]byte(m.Message[LengthSize:]))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		h, payload, err := Parse(body)
 		if err != nil {

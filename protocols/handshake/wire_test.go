@@ -168,6 +168,13 @@ func TestAProofHoldsOnlyWhereItWasMadeFor(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(sample.Append(nil))
+	v := readVectors(f)
+	for _, h := range v.Handshakes {
+		f.Add([]byte(h.Payload))
+	}
+	for _, r := range v.Refused {
+		f.Add([]byte(r.Payload))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := Parse(b)
 		if err != nil {
@@ -182,6 +189,13 @@ func FuzzParse(f *testing.F) {
 
 func FuzzParseReject(f *testing.F) {
 	f.Add(Reject{Reason: Full, Text: "x", List: []byte{1}}.Append(nil))
+	v := readVectors(f)
+	for _, r := range v.Rejects {
+		f.Add([]byte(r.Payload))
+	}
+	for _, r := range v.Refused {
+		f.Add([]byte(r.Payload))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := ParseReject(b)
 		if err != nil {

@@ -53,6 +53,13 @@ func FuzzParse(f *testing.F) {
 	for kind := TypePush; kind <= TypeItem; kind++ {
 		f.Add(uint8(kind), Message{Item: []byte{1}, Status: StatusNew}.Append(kind, nil))
 	}
+	v := readVectors(f)
+	for _, m := range v.Messages {
+		f.Add(uint8(m.Type), []byte(m.Payload))
+	}
+	for _, r := range v.Refused {
+		f.Add(uint8(r.Type), []byte(r.Payload))
+	}
 	f.Fuzz(func(t *testing.T, kind uint8, b []byte) {
 		m, err := Parse(frame.Type(kind), b)
 		if err != nil {

@@ -103,6 +103,9 @@ func TestPeerListBounds(t *testing.T) {
 func FuzzParseQuery(f *testing.F) {
 	f.Add(encode(10, make([]byte, 30), make([]byte, SaltSize)))
 	f.Add(encode(1, bytes.Repeat([]byte{0xff}, 9), make([]byte, SaltSize)))
+	for _, v := range readVectors(f).Filters {
+		f.Add([]byte(v.Query))
+	}
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		q, err := ParseQuery(msg)
 		if err != nil {
@@ -119,6 +122,13 @@ func FuzzParseQuery(f *testing.F) {
 
 func FuzzParsePeerList(f *testing.F) {
 	f.Add(PeerList{ID: 3, Envelopes: [][]byte{{1}, {2, 3}}}.Append(nil))
+	v := readVectors(f)
+	for _, l := range v.Lists {
+		f.Add([]byte(l.Payload))
+	}
+	for _, r := range v.Refused {
+		f.Add([]byte(r.Payload))
+	}
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		list, err := ParsePeerList(msg)
 		if err != nil {
@@ -135,6 +145,13 @@ func FuzzParsePeerList(f *testing.F) {
 
 func FuzzParseGetPeerList(f *testing.F) {
 	f.Add(GetPeerList{ID: 3, Query: openTracker().Query()}.Append(nil))
+	v := readVectors(f)
+	for _, q := range v.Questions {
+		f.Add([]byte(q.Payload))
+	}
+	for _, r := range v.Refused {
+		f.Add([]byte(r.Payload))
+	}
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		if m, err := ParseGetPeerList(msg); err == nil && m.Query.filter == nil {
 			t.Fatal("a question without a filter")

@@ -43,6 +43,13 @@ func TestPercentIsShownWithTwoPlaces(t *testing.T) {
 
 func FuzzParsePing(f *testing.F) {
 	f.Add(Ping{ID: 1, Uptime: 9999}.Append(nil))
+	v := readVectors(f)
+	for _, p := range v.Pings {
+		f.Add([]byte(p.Payload))
+	}
+	for _, r := range v.Refused {
+		f.Add([]byte(r.Payload))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := ParsePing(b)
 		if err != nil {
@@ -56,6 +63,9 @@ func FuzzParsePing(f *testing.F) {
 
 func FuzzParsePong(f *testing.F) {
 	f.Add(Pong{ID: 1}.Append(nil))
+	for _, p := range readVectors(f).Pongs {
+		f.Add([]byte(p.Payload))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := ParsePong(b)
 		if err != nil {
