@@ -132,6 +132,9 @@ func (x *Exchange) answer(now time.Time, asker core.PeerID, q Query) (PeerList, 
 // affordable tops the budget up and says whether anything is left. One question
 // may overdraw it, so that its cost need not be known before.
 func (m *asker) affordable(now time.Time, cfg Config) bool {
+	if now.Before(m.filled) {
+		m.filled = now // the clock was set back
+	}
 	if idle := now.Sub(m.filled); idle > 0 {
 		// A long idle time fills the budget whatever it is; the bound keeps the
 		// product from overflowing.

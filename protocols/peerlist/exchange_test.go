@@ -310,6 +310,22 @@ func TestWhatIsAcceptedAndWhatIsAnOffence(t *testing.T) {
 	}
 }
 
+func TestQuestionsAreAnsweredAfterTheClockWasSetBack(t *testing.T) {
+	r := newRig(t)
+	bob := who("bob")
+	r.Ready(r.now, claimOf(bob, 1))
+	r.now = r.now.Add(-time.Hour)
+	question := GetPeerList{ID: 1, Query: r.tracker.Query()}.Append(nil)
+	var out []core.Action
+	for range 3000 { // twice what may be saved up
+		r.now = r.now.Add(time.Second / 10)
+		r.OnGetPeerList(r.now, bob, question, &out)
+	}
+	if fs := faults(out); len(fs) > 0 {
+		t.Errorf("an honest peer's questions: %d faults", len(fs))
+	}
+}
+
 // A node that was stopped gives up questions whose answers wait in its queue.
 func TestAnAnswerThatComesAfterTheNextQuestionIsNoOffence(t *testing.T) {
 	r := newRig(t)

@@ -135,8 +135,8 @@ func (m *Machine) onPing(now time.Time, p *peer, payload []byte, out *[]core.Act
 
 // mayPing spends one ping of the peer's budget.
 func (p *peer) mayPing(now time.Time) bool {
-	if gain := int(now.Sub(p.filled) / pingEvery); gain > 0 {
-		p.budget = min(p.budget+gain, pingBurst)
+	if gain := int(now.Sub(p.filled) / pingEvery); gain != 0 { // below zero: the clock was set back
+		p.budget = min(p.budget+max(gain, 0), pingBurst)
 		p.filled = now
 	}
 	if p.budget == 0 {

@@ -283,6 +283,18 @@ func TestPongsThatComeAfterTheNextPingAreNoOffence(t *testing.T) {
 	}
 }
 
+func TestPingsAreTakenAfterTheClockWasSetBack(t *testing.T) {
+	r := newRig(t, 1, "bob")
+	r.now = r.now.Add(-time.Hour)
+	for range 100 {
+		r.now = r.now.Add(30 * time.Second)
+		r.do(func(out *[]core.Action) { r.Receive(r.now, "bob", TypePing, Ping{ID: 1}.Append(nil), out) })
+	}
+	if len(r.fault) > 0 {
+		t.Errorf("an honest peer's pings: %d faults", len(r.fault))
+	}
+}
+
 func TestWhatIsAnOffence(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
