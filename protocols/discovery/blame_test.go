@@ -64,29 +64,44 @@ type hub struct {
 	checks []core.Verify
 	blamed map[core.PeerID][]core.Offence
 	sent   []core.Send
+	out    []core.Effect
 }
 
 func newHub(t *testing.T, members ...somebody) *hub {
+	return newHubWith(t, func(*Config) {}, members...)
+}
+
+func newHubWith(t *testing.T, change func(*Config), members ...somebody) *hub {
 	self := someone(t, "self")
-	m, err := New(DefaultConfig(self.key, self.id, "test", handshake.Version{Major: 1}), rand.New(rand.NewPCG(1, 2)))
+	cfg := DefaultConfig(self.key, self.id, "test", handshake.Version{Major: 1})
+	change(&cfg)
+	m, err := New(cfg, rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := &hub{Machine: m, t: t, now: blameStart, blamed: map[core.PeerID][]core.Offence{}}
 	for _, p := range members {
 		h.do(core.Connected{Peer: p.id, Inbound: true})
-		greeting := handshake.Handshake{
-			Network: "test", Version: handshake.Version{Major: 1}, Time: h.now,
-			Claim: p.claim(t, 0, 1), Query: m.tracker.Query().Append(nil),
-		}
-		h.from(p, handshake.Protocol, handshake.TypeHandshake, greeting.Append(nil))
-		h.answer()
+		h.greets(p)
 		h.from(p, handshake.Protocol, handshake.TypeAccept, nil)
 		if l := m.peers[p.id]; !l.member {
 			t.Fatalf("%s is no member", p.id)
 		}
 	}
 	return h
+}
+
+// greets lets a connected peer send its handshake, changed where a test wants it.
+func (h *hub) greets(p somebody, change ...func(*handshake.Handshake)) {
+	greeting := handshake.Handshake{
+		Network: "test", Version: handshake.Version{Major: 1}, Time: h.now,
+		Claim: p.claim(h.t, 0, 1), Query: h.tracker.Query().Append(nil),
+	}
+	for _, f := range change {
+		f(&greeting)
+	}
+	h.from(p, handshake.Protocol, handshake.TypeHandshake, greeting.Append(nil))
+	h.answer()
 }
 
 func (h *hub) do(ev core.Event) {
@@ -97,6 +112,7 @@ func (h *hub) do(ev core.Event) {
 
 // take notes what the machine asked for.
 func (h *hub) take(out []core.Effect) {
+	h.out = append(h.out, out...)
 	for _, e := range out {
 		switch e := e.(type) {
 		case core.Verify:

@@ -112,17 +112,21 @@ func (m *Machine) reply(a handshake.Reply) {
 	m.handshake.Replied(m.now, a.Peer, list, &m.actions)
 }
 
-// complete makes a peer a member.
+// complete makes a peer a member, unless the members changed since we accepted it.
 func (m *Machine) complete(a handshake.Complete, out *[]core.Effect) {
+	if m.admissions.prove(a.Peer, a.Proven) {
+		m.setValidators(out)
+	}
+	if m.cfg.Handshake.Admission == handshake.Members && !m.admissions.isMember(a.Peer) {
+		m.handshake.Refuse(m.now, a.Peer, handshake.Membership, "the members changed", &m.actions)
+		return
+	}
 	l := m.peers[a.Peer]
 	l.member, l.version = true, a.Version
 	m.members++
 	m.refusals.forget(a.Peer)
 	if m.cfg.Symmetry {
 		m.awaitSymmetry(l)
-	}
-	if m.admissions.prove(a.Peer, a.Proven) {
-		m.setValidators(out)
 	}
 	m.lists.Ready(m.now, a.Claim)
 	m.saveClaim(a.Claim, out)
