@@ -121,7 +121,9 @@ func TestAFloodOfFreshIdentitiesLeavesTheHonestClaims(t *testing.T) {
 	}
 	honest := capacity / 2
 	c := newCrowd(t, 1, wide())
-	small := func(cfg *discovery.Config, _ *NodeConfig) { cfg.Claim.Capacity, cfg.Dialing.MaxKnown = capacity, capacity }
+	small := func(cfg *discovery.Config, _ *NodeConfig) {
+		cfg.Claim.Capacity, cfg.Dialing.MaxKnown = capacity, capacity
+	}
 	c.network(12, places(20), small)
 	victim, enemy := c.members[0], c.members[11]
 	c.Run(20 * time.Second)
@@ -133,7 +135,7 @@ func TestAFloodOfFreshIdentitiesLeavesTheHonestClaims(t *testing.T) {
 	l.fresh = func() claim.Signed { return c.stranger(honest + l.told) }
 	enemy.Machine = l
 	for l.told < flood {
-		for range 16 {             // as many as gossip takes of one peer in a second
+		for range 16 { // as many as gossip takes of one peer in a second
 			s := l.fresh()
 			l.told++
 			enemy.Do(core.Send{Peer: victim.ID(), Protocol: infect.ClaimsProtocol, Type: infect.TypePush, Payload: infect.Message{Item: s.Bytes()}.Append(infect.TypePush, nil)})
