@@ -9,11 +9,14 @@ import (
 	"github.com/weftnet/weft/protocols/core"
 )
 
-// savesWaiting bounds the records that wait for the disk; when it is full a
-// record is dropped and counted, as it will be written again: a peer at its next
-// connection, a claim when it is renewed. Chosen for a full set of peers, several
-// times over.
-const savesWaiting = 256
+// savesWaiting bounds the records that wait for the disk, and those of one batch;
+// when it is full a record is dropped and counted, as it will be written again at
+// the next connection. Chosen for joining a mesh of 500: a peer and a claim of each.
+const savesWaiting = 1024
+
+// vitalSavesWaiting bounds the bans that wait; chosen because each costs its peer a
+// connection, so that they do not come faster than a disk writes.
+const vitalSavesWaiting = 256
 
 // watcher is a machine that asks for nothing: it tells the node's watchers who
 // came and went.
@@ -100,9 +103,16 @@ func (p *parts) disconnect(n *Node, e core.Disconnect) {
 	})
 }
 
+// persist queues a record for the disk. Bans and our own timestamp have a queue of
+// their own, as they are few and not written again.
 func (p *parts) persist(r core.Record) {
+	queue := p.saves
+	switch r.(type) {
+	case core.SavedBan, core.OwnTimestamp:
+		queue = p.vitalSaves
+	}
 	select {
-	case p.saves <- r:
+	case queue <- r:
 	default:
 		p.savesDropped.Add(1)
 	}
@@ -113,10 +123,12 @@ func (p *parts) persist(r core.Record) {
 func (p *parts) keepSaving(ctx context.Context, log *slog.Logger) {
 	for {
 		select {
+		case r := <-p.vitalSaves:
+			p.save(p.waiting(r), log)
 		case r := <-p.saves:
 			p.save(p.waiting(r), log)
 		case <-ctx.Done():
-			for len(p.saves) > 0 {
+			for len(p.vitalSaves)+len(p.saves) > 0 {
 				p.save(p.waiting(), log)
 			}
 			return
@@ -124,8 +136,11 @@ func (p *parts) keepSaving(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// waiting adds to a batch what waits: at most what the queue can hold.
+// waiting adds to a batch what waits: at most what the queues can hold.
 func (p *parts) waiting(batch ...core.Record) []core.Record {
+	for len(p.vitalSaves) > 0 && len(batch) < savesWaiting {
+		batch = append(batch, <-p.vitalSaves)
+	}
 	for len(p.saves) > 0 && len(batch) < savesWaiting {
 		batch = append(batch, <-p.saves)
 	}

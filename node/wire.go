@@ -47,6 +47,7 @@ type parts struct {
 
 	started      time.Time
 	saves        chan core.Record
+	vitalSaves   chan core.Record
 	savesDropped atomic.Uint64
 	storeErr     atomic.Pointer[error] // the last write's failure; nil when it succeeded
 	closing      sync.Map              // peers being disconnected
@@ -69,7 +70,7 @@ var messages = []libp2phost.MessageProtocol{
 // wire opens the adapters, connects them to the loop and starts it. Whatever
 // fails closes what was opened before.
 func (n *Node) wire(ctx context.Context) (_ *parts, err error) {
-	p := &parts{started: time.Now(), saves: make(chan core.Record, savesWaiting), gate: make(chan struct{})}
+	p := &parts{started: time.Now(), saves: make(chan core.Record, savesWaiting), vitalSaves: make(chan core.Record, vitalSavesWaiting), gate: make(chan struct{})}
 	p.open = sync.OnceFunc(func() { close(p.gate) })
 	defer func() {
 		if err != nil {

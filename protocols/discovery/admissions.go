@@ -3,6 +3,7 @@ package discovery
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/weftnet/weft/protocols/core"
@@ -57,7 +58,11 @@ func (a *admissions) validators() map[core.PeerID]uint64 {
 	all := make(map[core.PeerID]uint64, len(a.peers)+len(a.proven))
 	maps.Copy(all, a.peers)
 	for key, peer := range a.proven {
-		all[peer] += a.keys[key]
+		if sum := all[peer] + a.keys[key]; sum >= all[peer] {
+			all[peer] = sum
+		} else {
+			all[peer] = math.MaxUint64
+		}
 	}
 	return all
 }

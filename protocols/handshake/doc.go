@@ -58,7 +58,7 @@
 //	 4  too-new     newer major version                       lasting
 //	 5  clock       clocks differ by more than 60 s
 //	 6  claim       forged, malformed, another node's         offence
-//	 7  claim-time  expired, outdated, from the future
+//	 7  claim-time  expired or from the future
 //	 8  query       unusable filter or salt                   offence
 //	 9  proof       wrong consensus-identity proof            offence
 //	10  membership  not in the list, not a proven validator   lasting

@@ -45,7 +45,7 @@ var reasonInfo = [numReasons]struct {
 	TooNew:      {label: "too-new", text: "the refused node's major version is newer: upgrade the other", lasting: true},
 	Clock:       {label: "clock", text: "the clocks differ by too much: synchronise both"},
 	Claim:       {label: "claim", text: "the address claim is forged, malformed, or another node's", offence: true},
-	ClaimTime:   {label: "claim-time", text: "the address claim is expired, outdated or from the future: compare the clocks"},
+	ClaimTime:   {label: "claim-time", text: "the address claim is expired or from the future: compare the clocks"},
 	Query:       {label: "query", text: "the filter of known peers is unusable", offence: true},
 	Proof:       {label: "proof", text: "the proof of the consensus identity is wrong", offence: true},
 	Membership:  {label: "membership", text: "the refused node is neither in the member list nor a proven validator: add it to the list", lasting: true},

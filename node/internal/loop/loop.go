@@ -63,9 +63,18 @@ func (l *Loop) Run(ctx context.Context) {
 		case e := <-l.queue:
 			l.take(time.Now(), e)
 		case <-timer.C:
+			l.catchUp()
 			l.tick(time.Now())
 		}
 		l.arm(timer)
+	}
+}
+
+// catchUp takes what is queued before the clock counts: after a pause of the
+// process what came in time must not be judged as late.
+func (l *Loop) catchUp() {
+	for range len(l.queue) {
+		l.take(time.Now(), <-l.queue)
 	}
 }
 

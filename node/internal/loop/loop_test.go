@@ -80,6 +80,24 @@ func TestTickComesAtTheEarliestDeadlineAndOnlyToItsMachine(t *testing.T) {
 	})
 }
 
+func TestWhatIsQueuedCountsBeforeADeadlineThatHasPassed(t *testing.T) {
+	for range 32 { // which of two ready channels is chosen is random
+		synctest.Test(t, func(t *testing.T) {
+			var order []core.Effect
+			m := &recorder{deadline: time.Now().Add(-time.Minute)}
+			l := New(func(e core.Effect) { order = append(order, e) }, m)
+			for range 3 {
+				l.Post(core.Connected{Peer: "p"})
+			}
+			defer run(t, l)()
+			synctest.Wait()
+			if len(order) != 4 || order[3] != (core.Disconnect{Peer: "due"}) {
+				t.Fatalf("effects = %v, want the tick after all events", order)
+			}
+		})
+	}
+}
+
 func TestOfferDropsAndCountsWhenTheQueueIsFull(t *testing.T) {
 	l := New(func(core.Effect) {})
 	for range queueLen + 3 {
