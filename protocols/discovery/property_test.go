@@ -31,7 +31,7 @@ func newChaos(t *testing.T, symmetry, closed bool) *chaos {
 			closedNetwork(cfg)
 		}
 	})}
-	for i := range 6 {
+	for i := range 4 {
 		c.everyone = append(c.everyone, someone(t, fmt.Sprintf("peer %d", i)))
 	}
 	return c
@@ -116,8 +116,13 @@ func (c *chaos) step(r *rapid.T) {
 		c.tickAll(r)
 	case 1:
 		c.now = c.now.Add(-time.Duration(rapid.IntRange(0, 3600).Draw(r, "s")) * time.Second)
-	case 2, 3, 4:
+	case 2, 3:
 		c.answer()
+	case 4: // by chance alone few would become members
+		p := rapid.SampledFrom(c.everyone).Draw(r, "joins")
+		c.do(core.Connected{Peer: p.id, Inbound: true})
+		c.greets(p)
+		c.from(p, handshake.Protocol, handshake.TypeAccept, nil)
 	default:
 		c.do(c.event(r))
 	}
