@@ -32,6 +32,14 @@ const (
 	// pubsub, identify and concurrent DHT queries need about ten.
 	streamsPerPeer = 32
 
+	// streamWindow is what yamux reserves for each stream, in bytes, used or not
+	// (go-yamux const.go); a connection for whose new stream it cannot is closed.
+	// windowsPerPeer is how many streams of each peer must have theirs: those of
+	// four protocols of weft's own and of pubsub, both ways, and two of the DHT or
+	// identify.
+	streamWindow   = 256 << 10
+	windowsPerPeer = 12
+
 	// An IPv6 /56 is what one customer gets, and counts as one address; a /48
 	// counts as eight (go-libp2p conn_limiter.go).
 	siteBits, regionBits, regionSites = 56, 48, 8
@@ -73,6 +81,9 @@ func concreteLimits(memory uint64, maxPeers int) rcmgr.ConcreteLimitConfig {
 	peers := maxPeers + reservedPlaces
 	sys := base.ToPartialLimitConfig()
 	raise(&sys.System, peers*connsPerPeer, peers*streamsPerPeer)
+	if sys.System.Memory != rcmgr.Unlimited64 {
+		sys.System.Memory = max(sys.System.Memory, rcmgr.LimitVal64(peers*windowsPerPeer*streamWindow))
+	}
 	raise(&sys.Transient, peers, peers*streamsPerPeer) // all may join in the same moment
 	raise(&sys.ProtocolDefault, 0, peers*streamsPerPeer)
 	for _, id := range []protocol.ID{identify.ID, identify.IDPush} {

@@ -83,14 +83,18 @@ func TestNewConnectionsPerIPAreRated(t *testing.T) {
 }
 
 func TestLimitsGrowWithMemoryAndNeverBelowMaxPeers(t *testing.T) {
-	small := concreteLimits(64<<20, 50).ToPartialLimitConfig()
-	large := concreteLimits(64<<30, 50).ToPartialLimitConfig()
+	small := concreteLimits(64<<20, 1).ToPartialLimitConfig()
+	large := concreteLimits(64<<30, 1).ToPartialLimitConfig()
 	if small.System.Memory != minMemoryBytes || large.System.Memory <= small.System.Memory {
 		t.Errorf("memory %d and %d", small.System.Memory, large.System.Memory)
 	}
 	crowd := concreteLimits(64<<20, 500).ToPartialLimitConfig()
 	if crowd.System.ConnsInbound < 1000 || crowd.Transient.ConnsInbound < 500 {
 		t.Errorf("connections %d, in handshakes %d", crowd.System.ConnsInbound, crowd.Transient.ConnsInbound)
+	}
+	// yamux ends the whole connection when it cannot reserve a stream's window
+	if streams := int(crowd.System.Memory) / streamWindow; streams < 500*windowsPerPeer {
+		t.Errorf("windows for %d streams", streams)
 	}
 	if got := crowd.Protocol[identify.ID].StreamsInbound; got < 1000 {
 		t.Errorf("%d identify streams", got)
