@@ -124,7 +124,8 @@ func (c Config) messageChecks() (checks []check) {
 	for _, m := range c.Messages {
 		checks = append(checks,
 			check{m.ID != "" && len(m.ID) <= maxProtocolID && !ids[m.ID], fmt.Sprintf("Messages names %q: use 1 to %d bytes, once", m.ID, maxProtocolID)},
-			check{m.MaxPayload >= 0 && m.MaxPayload <= frame.MaxPayload, fmt.Sprintf("Messages has MaxPayload %d: use 0 to %d", m.MaxPayload, frame.MaxPayload)})
+			check{m.MaxPayload >= 0 && m.MaxPayload <= frame.MaxPayload, fmt.Sprintf("Messages has MaxPayload %d: use 0 to %d", m.MaxPayload, frame.MaxPayload)},
+			check{m.Idle >= 0, fmt.Sprintf("Messages has Idle %v: use 0 for StreamIdle", m.Idle)})
 		ids[m.ID] = true
 	}
 	return append(checks,

@@ -28,7 +28,7 @@ type link struct {
 	lanes  []lane // by index of the protocol
 	queued load   // over all lanes
 	plain  bool   // it does not speak the first protocol
-	speaks bool   // it has opened a stream of the first protocol
+	speaks bool   // it does, as its answer or a stream of its own showed
 	faults *faults
 }
 
@@ -91,7 +91,7 @@ func (l *link) closeIdle(now time.Time) {
 	defer l.mu.Unlock()
 	for i := range l.lanes {
 		ln := &l.lanes[i]
-		if ln.running || ln.stream == nil || now.Sub(ln.wrote) < l.m.cfg.StreamIdle {
+		if ln.running || ln.stream == nil || now.Sub(ln.wrote) < l.m.cfg.idle(i) {
 			continue
 		}
 		s := ln.stream

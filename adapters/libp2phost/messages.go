@@ -19,9 +19,18 @@ import (
 // MessageProtocol is one of weft's own protocols: see package frame for the form
 // of its messages.
 type MessageProtocol struct {
-	ID         string // libp2p protocol ID
-	MaxPayload int    // bytes; a longer message ends its stream
-	AnyClock   bool   // the time in the header is not judged, as in a handshake that does so itself
+	ID         string        // libp2p protocol ID
+	MaxPayload int           // bytes; a longer message ends its stream
+	AnyClock   bool          // the time in the header is not judged, as in a handshake that does so itself
+	Idle       time.Duration // in place of Config.StreamIdle, if not zero: an open stream costs each end 5 KB
+}
+
+// idle is how long a stream of a protocol may carry nothing.
+func (c *Config) idle(index int) time.Duration {
+	if d := c.Messages[index].Idle; d > 0 {
+		return d
+	}
+	return c.StreamIdle
 }
 
 // messenger sends and receives the messages of weft's own protocols. Each peer has
@@ -44,7 +53,7 @@ type messenger struct {
 	mu     sync.RWMutex
 	closed bool
 	links  map[peer.ID]*link
-	early  map[network.Conn]struct{} // told to be plain before we were told that they are up
+	early  map[network.Conn]struct{} // identified before we were told that they are up, without the first protocol
 }
 
 func newMessenger(ctx context.Context, cfg Config, h host.Host, b *book, events *queue[core.Event]) (*messenger, error) {
@@ -134,15 +143,15 @@ func (m *messenger) up(c network.Conn) {
 	}
 	m.mu.Lock()
 	l := m.links[c.RemotePeer()]
-	_, plain := m.early[c]
+	_, suspect := m.early[c]
 	delete(m.early, c)
 	m.mu.Unlock()
 	if l == nil {
 		return
 	}
 	l.connected(c)
-	if plain {
-		l.markPlain()
+	if suspect {
+		l.suspect()
 	}
 }
 
@@ -184,7 +193,11 @@ const sweepPart = 4
 
 // sweep closes idle streams until ctx ends.
 func (m *messenger) sweep(ctx context.Context) {
-	ticker := time.NewTicker(max(m.cfg.StreamIdle/sweepPart, minWatchEvery))
+	every := m.cfg.idle(0)
+	for i := range m.cfg.Messages {
+		every = min(every, m.cfg.idle(i))
+	}
+	ticker := time.NewTicker(max(every/sweepPart, minWatchEvery))
 	defer ticker.Stop()
 	for {
 		select {

@@ -2,6 +2,7 @@ package libp2phost
 
 import (
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -85,4 +86,55 @@ func BenchmarkRoundTrip(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkMemoryPerPeer reports what open streams of so many protocols, both
+// ways, add to each end of a connection: heap and stacks.
+func BenchmarkMemoryPerPeer(b *testing.B) {
+	for _, transport := range bothTransports {
+		for _, protocols := range []int{1, 4} {
+			b.Run(fmt.Sprintf("%s/%d", transport, protocols), func(b *testing.B) { benchmarkMemory(b, transport, protocols) })
+		}
+	}
+}
+
+func benchmarkMemory(b *testing.B, transport string, protocols int) {
+	const peers = 40
+	several := func(c *Config) {
+		c.Messages = c.Messages[:1]
+		for i := 1; i < protocols; i++ {
+			c.Messages = append(c.Messages, MessageProtocol{ID: fmt.Sprintf("/weft/test-%d/1.0.0", i), MaxPayload: 1 << 10})
+		}
+	}
+	hub := newSpeaker(b, several)
+	ends := make([]*speaker, peers)
+	for i := range ends {
+		ends[i] = newSpeaker(b, several)
+		mustConnect(b, ends[i].testHost, hub.on(transport))
+	}
+	eventually(b, "all are connected", func() bool { return len(hub.messages.all()) == peers })
+	time.Sleep(200 * time.Millisecond) // identify ends
+	before := memoryUse()
+	for i, m := range hub.cfg.Messages {
+		for _, end := range ends {
+			end.Send(core.Send{Peer: hub.ID(), Protocol: m.ID, Payload: []byte("hello")})
+			hub.Send(core.Send{Peer: end.ID(), Protocol: m.ID, Payload: []byte("hello")})
+		}
+		hub.inbox.await(b, (i+1)*peers)
+	}
+	for _, end := range ends {
+		end.inbox.await(b, protocols)
+	}
+	time.Sleep(200 * time.Millisecond) // writers and answers end
+	for b.Loop() {                     // one measurement is enough
+	}
+	b.ReportMetric(float64(memoryUse()-before)/(2*peers), "B/end")
+	b.ReportMetric(0, "ns/op")
+}
+
+func memoryUse() int64 {
+	heap := heapBytes()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return heap + int64(m.StackInuse)
 }

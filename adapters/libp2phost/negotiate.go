@@ -72,7 +72,9 @@ func (ln *lane) confirm(s network.Stream, opened time.Time) {
 		err = readAnswer(s, ln.link.m.cfg.Messages[ln.index].ID)
 	}
 	if err == nil {
-		_ = s.CloseRead() // nothing else comes on it
+		ln.link.spoken(ln.index)
+		_ = s.SetReadDeadline(time.Time{}) // frees its timer
+		_ = s.CloseRead()                  // nothing else comes
 		return
 	}
 	_ = s.Reset()
@@ -104,6 +106,17 @@ func (ln *lane) forget(s network.Stream, refused bool) {
 	}
 }
 
+// spoken notes that the peer speaks a protocol. Whoever speaks the first one is a
+// weft peer.
+func (l *link) spoken(index int) {
+	if index > 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.speaks = true
+}
+
 // markPlain tells that the peer is no weft peer, unless it has shown that it is
 // one, or it was told before.
 func (l *link) markPlain() {
@@ -121,7 +134,31 @@ func (l *link) markPlain() {
 	}
 }
 
-// watchIdentify learns from identify who does not speak the first protocol.
+// suspectFor is how long a peer that identify knows without the first protocol may
+// still turn out to speak it: in the moments after its start a host tells its
+// protocols as they were before, and corrects itself. Chosen well below the time
+// that a handshake may take.
+const suspectFor = time.Second
+
+// suspect tells in a while that the peer is no weft peer, unless it turns out to
+// be one.
+func (l *link) suspect() {
+	l.m.spawn(func() {
+		timer := time.NewTimer(suspectFor)
+		defer timer.Stop()
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-timer.C:
+		}
+		now, err := l.m.host.Peerstore().GetProtocols(l.peer)
+		if err == nil && !l.m.speaks(now) {
+			l.markPlain()
+		}
+	})
+}
+
+// watchIdentify learns from identify who may not speak the first protocol.
 func (m *messenger) watchIdentify() error {
 	sub, err := m.host.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted),
 		eventbus.BufSize(busBuffer), eventbus.Name("weft messages"))
@@ -156,7 +193,7 @@ func (m *messenger) identified(ev event.EvtPeerIdentificationCompleted) {
 	}
 	m.mu.Unlock()
 	if l != nil {
-		l.markPlain()
+		l.suspect()
 	}
 }
 

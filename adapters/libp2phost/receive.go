@@ -44,11 +44,9 @@ func (l *link) admit(index int, s network.Stream) *fault {
 	if l.m.ownConnsOnly() && s.Conn().Stat().Direction == network.DirOutbound {
 		return &fault{badDirection, core.OffenceDirection, "a stream on a connection that is ours alone"}
 	}
+	l.spoken(index)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if index == 0 {
-		l.speaks = true
-	}
 	ln := &l.lanes[index]
 	if ln.inbound >= maxInbound {
 		return &fault{badStreams, core.OffenceStreams, fmt.Sprintf("more than %d streams of %s", maxInbound, l.m.cfg.Messages[index].ID)}

@@ -384,6 +384,19 @@ func TestWeftPeersAreNotTakenForPlain(t *testing.T) {
 	})
 }
 
+// A host that has just started tells the protocols that it had before its handlers
+// were set.
+func TestAWeftPeerThatIsIdentifiedWithoutItsProtocolsIsNotTakenForPlain(t *testing.T) {
+	a, b := newSpeaker(t), newSpeaker(t)
+	mustConnect(t, a.testHost, b.info())
+	await(t, a.events, any1[core.Connected])
+	a.messages.identified(event.EvtPeerIdentificationCompleted{Peer: b.ID()})
+	time.Sleep(suspectFor + 100*time.Millisecond) // what must not happen has no event
+	if all, _ := a.events.snapshot(); plains(all) != 0 {
+		t.Error("told as plain")
+	}
+}
+
 // Identify may be faster than the news that the connection is up.
 func TestAPlainPeerMayBeIdentifiedBeforeItsLinkIsThere(t *testing.T) {
 	a := newSpeaker(t)
@@ -391,8 +404,10 @@ func TestAPlainPeerMayBeIdentifiedBeforeItsLinkIsThere(t *testing.T) {
 	a.messages.identified(event.EvtPeerIdentificationCompleted{Peer: c.peer, Conn: c})
 	a.messages.open(c.peer)
 	a.messages.up(c)
-	if !a.messages.link(c.peer).plain || len(a.messages.early) != 0 {
-		t.Errorf("plain %v, %d are early", a.messages.link(c.peer).plain, len(a.messages.early))
+	l := a.messages.link(c.peer)
+	eventually(t, "it is taken for plain", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.plain })
+	if len(a.messages.early) != 0 {
+		t.Error("the connection is still remembered")
 	}
 	a.messages.shut(c.peer)
 	c.closed = true
