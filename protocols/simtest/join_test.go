@@ -3,10 +3,10 @@ package simtest
 import (
 	"fmt"
 	"os"
-	"slices"
 	"testing"
 	"time"
 
+	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/discovery"
 	"github.com/weftnet/weft/protocols/handshake"
 	"github.com/weftnet/weft/protocols/infect"
@@ -103,7 +103,7 @@ func TestEveryoneLearnsEveryonesAddress(t *testing.T) {
 		{nodes: 60, churn: 0.2, within: 10 * time.Minute},
 	}
 	if complete {
-		for _, n := range []int{300, 1000} {
+		for _, n := range []int{1000} {
 			runs = append(runs, spreading{nodes: n, within: 10 * time.Minute},
 				spreading{nodes: n, loss: 0.05, within: 20 * time.Minute}, spreading{nodes: n, churn: 0.2, within: 20 * time.Minute})
 		}
@@ -145,17 +145,22 @@ func TestClaimsReachFiveThousandNodes(t *testing.T) {
 	c.table("spread")
 }
 
-// lacking is how many nodes lack the address of each of those that gossip.
+// lacking is how many addresses the nodes lack of those that gossip.
 func (c *crowd) lacking(every int) (sum int) {
+	gossips := map[core.PeerID]bool{}
+	for i := 0; i < len(c.members); i += every {
+		gossips[c.members[i].ID()] = true
+	}
 	for _, m := range c.members {
-		known := 0
+		sum += len(gossips)
+		if gossips[m.ID()] {
+			sum--
+		}
 		for _, k := range m.machine().Known(m.Now()) {
-			i := slices.IndexFunc(c.members, func(x *member) bool { return x.ID() == k.ID })
-			if i%every == 0 {
-				known++
+			if gossips[k.ID] {
+				sum--
 			}
 		}
-		sum += len(c.members)/every - known
 	}
 	return sum
 }
