@@ -197,3 +197,34 @@ func TestARestartedNodeRejoinsWithoutBootstrappers(t *testing.T) {
 	}
 	c.noBans()
 }
+
+// Beside pings there are questions for peer lists, and where the topology is not a
+// mesh now and then all claims by gossip: 2, 6, 14 ... minutes after the start. The
+// time in which this counts lies between two of those; over the 12 h of a claim's
+// life they are 0.7 B/s for each node of the network.
+func TestAtRestANetworkIsQuiet(t *testing.T) {
+	nodes := 30
+	if complete {
+		nodes = 100
+	}
+	for name, topology := range map[string]setting{"mesh": mesh(nodes), "bounded": places(50)} {
+		t.Run(name, func(t *testing.T) {
+			c := newCrowd(t, 1, wide())
+			c.network(nodes, topology)
+			c.Run(2*time.Minute + 30*time.Second)
+			before, links := c.bytesPerNode(), 0
+			for _, m := range c.members {
+				links += members(m)
+			}
+			c.Run(3 * time.Minute)
+			perSecond := (c.bytesPerNode() - before) / 180
+			// A ping and a pong of about 57 B each way in 30 s are 3.8 B/s for each link.
+			pings := 4 * links / nodes
+			t.Logf("%s of %d: %d B/s per node, of which pings %d", name, nodes, perSecond, pings)
+			if perSecond > pings+150 {
+				t.Errorf("%d B/s per node at rest, want at most 150 beside the %d of the pings", perSecond, pings)
+			}
+			c.noBans()
+		})
+	}
+}
