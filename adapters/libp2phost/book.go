@@ -36,6 +36,8 @@ type place struct {
 	linked   core.Linked    // the last one posted
 	admitted bool
 	carriers []network.Conn // of conns, those that have carried a pubsub stream
+	trying   int            // streams of pubsub that are being opened
+	failed   bool           // the last of them could not be
 	settles  time.Time      // pubsub starts anew with the peer at this time; zero: it need not
 	settling bool           // that has begun
 	shown    bool           // the overlay sees the peer
@@ -165,8 +167,8 @@ func (b *book) enter(c network.Conn) *refusal {
 	return nil
 }
 
-// strike removes a connection that is gone. When it has carried pubsub and others
-// stay, streams of pubsub on those must end: see settle.
+// strike removes a connection that is gone. When it has carried pubsub, or was to,
+// and others stay, streams of pubsub on those must end: see settleTime.
 func (b *book) strike(c network.Conn) {
 	p := c.RemotePeer()
 	b.mu.Lock()
@@ -184,7 +186,7 @@ func (b *book) strike(c network.Conn) {
 		b.events.push(linked)
 	}
 	var others []network.Conn
-	if slices.Contains(pl.carriers, c) {
+	if slices.Contains(pl.carriers, c) || pl.trying > 0 || pl.failed {
 		pl.carriers = without(pl.carriers, c)
 		others = slices.Clone(pl.conns)
 		b.unsettle(pl)

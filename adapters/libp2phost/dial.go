@@ -90,12 +90,13 @@ func (d *dialer) answer(ctx context.Context, job dialJob) {
 }
 
 // supersede ends the dial to a peer that has dialled us meanwhile: the rest of its
-// handshake would be for nothing. With symmetry the dial is still wanted.
+// handshake would be for nothing. Only the higher peer ID gives up its dial: if both
+// did, no connection would be left. With symmetry the dial is still wanted.
 func (d *dialer) supersede(p peer.ID) {
 	d.mu.Lock()
 	cancel := d.running[p]
 	d.mu.Unlock()
-	if cancel != nil && !d.symmetry {
+	if cancel != nil && !d.symmetry && d.book.self > p {
 		cancel()
 	}
 }

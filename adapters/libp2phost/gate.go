@@ -16,13 +16,35 @@ import (
 // when a stream in either direction ends, and is told them only at the beginning
 // of a new one; with one stream gone and the other alive it would never be told
 // again. So all of them are ended, and new ones begin when both ends have noticed:
-// chosen because a dozen round trips pass in it.
+// chosen because a dozen round trips pass in it. A stream that could not be opened
+// is the same: pubsub gives up on the peer until it is shown again.
 const settleTime = time.Second
 
 // unsettle hides a peer until settleTime has passed.
 func (b *book) unsettle(pl *place) {
 	pl.settles = time.Now().Add(settleTime)
+	pl.failed = false
 	b.look()
+}
+
+// try counts in that pubsub opens a stream, until end is called.
+func (b *book) try(p peer.ID) (end func(ok bool)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	pl := b.places[p]
+	if pl == nil {
+		return func(bool) {}
+	}
+	pl.trying++
+	return func(ok bool) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		pl.trying--
+		pl.failed = !ok
+		if !ok && !pl.settles.IsZero() { // let pubsub notice
+			b.unsettle(pl)
+		}
+	}
 }
 
 // settle lets the overlay see a peer again. What pubsub opened in the meantime,
@@ -36,7 +58,10 @@ func (b *book) settle(p peer.ID, conns []network.Conn) {
 		return
 	}
 	pl.settling = false
-	if time.Now().Before(pl.settles) { // another connection was lost
+	if pl.trying > 0 {
+		b.unsettle(pl)
+	}
+	if time.Now().Before(pl.settles) { // for that, or another connection was lost
 		b.look()
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -65,17 +66,26 @@ func (o *overlay) NewStream(ctx context.Context, p peer.ID, protocols ...protoco
 	if err := o.reach(ctx, p); err != nil {
 		return nil, err
 	}
-	s, err := o.Host.NewStream(ctx, p, protocols...)
+	s, err := o.open(ctx, p, protocols)
 	if err != nil {
-		return nil, err
-	}
-	if err := o.check(s); err != nil {
 		return nil, err
 	}
 	if isDHT(s.Protocol()) {
 		return newMeter(s, maxDHTMessage, o.metering), nil // the answers come on it
 	}
 	return s, nil
+}
+
+// open opens a stream. The book is told of pubsub's.
+func (o *overlay) open(ctx context.Context, p peer.ID, protocols []protocol.ID) (s network.Stream, err error) {
+	if slices.ContainsFunc(protocols, isPubsub) {
+		end := o.book.try(p)
+		defer func() { end(err == nil) }()
+	}
+	if s, err = o.Host.NewStream(ctx, p, protocols...); err != nil {
+		return nil, err
+	}
+	return s, o.check(s)
 }
 
 // check ends a stream of ours that may not be: the peer was hidden meanwhile, or

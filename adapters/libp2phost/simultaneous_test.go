@@ -3,7 +3,6 @@ package libp2phost
 import (
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -44,12 +43,12 @@ func TestSimultaneousDialsLeaveTwoConnectionsAtMostAndPubsubWorks(t *testing.T) 
 func meetAtOnce(t *testing.T, a, b *testHost, at func(*testHost) peer.AddrInfo, symmetry bool) int {
 	t.Helper()
 	toA, toB := at(a), at(b)
-	start := make(chan struct{})
-	var dials sync.WaitGroup
-	dials.Go(func() { <-start; mustConnect(t, a, toB) })
-	dials.Go(func() { <-start; mustConnect(t, b, toA) })
-	close(start)
-	dials.Wait()
+	dialled := a.Stats().DialsStarted + b.Stats().DialsStarted
+	a.Dial(toB.ID, toB.Addrs) // as nodes do; both only wake a worker
+	b.Dial(toA.ID, toA.Addrs)
+	eventually(t, "the dials have ended", func() bool {
+		return a.Stats().DialsStarted+b.Stats().DialsStarted == dialled+2 && idle(a.dialer) && idle(b.dialer)
+	})
 	conns := 0
 	eventually(t, "both agree on the connections, of which there are two at most", func() bool {
 		ours, theirs := booked(a, b.ID()), booked(b, a.ID())
@@ -57,9 +56,19 @@ func meetAtOnce(t *testing.T, a, b *testHost, at func(*testHost) peer.AddrInfo, 
 		if symmetry {
 			return slices.Equal(ours, eachWay) && slices.Equal(theirs, eachWay)
 		}
+		if !a.book.shown(b.ID()) || !b.book.shown(a.ID()) { // one had seen the other's dial before it was given up
+			return false
+		}
 		return conns >= 1 && conns <= 2 && len(theirs) == conns && slices.Contains(theirs, network.DirInbound) == slices.Contains(ours, network.DirOutbound)
 	})
 	return conns - 1
+}
+
+// idle says whether no dial is under way.
+func idle(d *dialer) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.running) == 0
 }
 
 func part(t *testing.T, a, b *testHost, ca, cb *chatter) {
