@@ -165,6 +165,14 @@ func TestSpansAreReadable(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", d, got, want)
 		}
 	}
+	for p, want := range map[float64]string{0: "0.0%", 99.94: "99.9%", 99.99: "99.9%", 100: "100%"} {
+		if got := percentage(&p); got != want {
+			t.Errorf("%g: got %q, want %q", p, got, want)
+		}
+	}
+	if got := percentage(nil); got != "-" {
+		t.Errorf("unknown: got %q", got)
+	}
 	for n, want := range map[uint64]string{7: "7 B", 1536: "1.5 KiB", 3 << 20: "3.0 MiB", 5 << 30: "5.0 GiB"} {
 		if got := volume(n); got != want {
 			t.Errorf("%d: got %q, want %q", n, got, want)

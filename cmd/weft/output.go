@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -150,7 +151,7 @@ func percentage(p *float64) string {
 	case *p >= 100:
 		return "100%"
 	}
-	return fmt.Sprintf("%.1f%%", *p)
+	return fmt.Sprintf("%.1f%%", math.Floor(*p*10)/10) // 100% is for what never failed
 }
 
 // moment is a time as a person in this place writes it.

@@ -196,6 +196,61 @@ func TestDerivedDefaultsYieldToWhatIsSet(t *testing.T) {
 	}
 }
 
+// A weak layer lies between the defaults and the file, and names where it is from.
+func TestAWeakValueYieldsToWhatIsSet(t *testing.T) {
+	v, err := load(t, "max_peers = 7", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Weakly("max_peers", 1, "elsewhere")
+	v.Weakly("network", "weak", "elsewhere")
+	v.Weakly("network", "weaker", "nowhere")
+	if v.Count("max_peers") != 7 || v.Text("network") != "weak" || v.Origin("network") != "elsewhere" {
+		t.Errorf("got %d, and %s from %s", v.Count("max_peers"), v.Text("network"), v.Origin("network"))
+	}
+	v.Replace("network", "meant", "a file")
+	if got, want := v.Error("network", "is bad").Error(), "setting network (a file): is bad"; got != want || v.Text("network") != "meant" {
+		t.Errorf("got %q for %s, want %q", got, v.Text("network"), want)
+	}
+}
+
+func TestAFileOfItsOwnHasASchemaOfItsOwn(t *testing.T) {
+	t.Chdir(t.TempDir())
+	schema := Schema{{Key: "name", Kind: Text, Default: ""}, {Key: "size", Kind: Count, Default: 1}}
+	for text, want := range map[string]string{
+		"name = 'a'\n":             "",
+		"name = 'a'\ncolour = 'b'": "setting colour (own.toml:2): there is no such setting; there are name, size",
+		"nam = 'a'":                "setting nam (own.toml:1): there is no such setting; did you mean name?",
+		"size = 'a'":               `setting size (own.toml:1): "a" is not a whole number, as 50`,
+		"name = 'a":                "setting own (own.toml:1:9): ",
+		strings.Repeat("#", 101):   "setting own (own.toml): the file cannot be read: file too large",
+	} {
+		if err := os.WriteFile("own.toml", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		v, err := LoadFile(schema, "own", "own.toml", 100)
+		switch {
+		case want == "" && (err != nil || v.Text("name") != "a" || v.Origin("name") != "own.toml:1" || v.Origin("size") != Default):
+			t.Errorf("%q: got %+v, %v", text, v, err)
+		case want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)):
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestFlagsKnowTheirGroupAndTheirWords(t *testing.T) {
+	fs := pflag.NewFlagSet("weft", pflag.ContinueOnError)
+	Schema{{Key: "topology", Kind: Text, Default: "a", Form: "a|b", Group: "Network"}}.Flags(fs)
+	fs.Bool("other", false, "")
+	f := fs.Lookup("topology")
+	if Group(f) != "Network" || strings.Join(Choices(f), " ") != "a b" || f.Value.Type() != "a|b" {
+		t.Errorf("group %q, choices %v, form %s", Group(f), Choices(f), f.Value.Type())
+	}
+	if f := fs.Lookup("other"); Group(f) != "" || Choices(f) != nil {
+		t.Errorf("another flag: group %q, choices %v", Group(f), Choices(f))
+	}
+}
+
 func TestSizesReadBackAsShown(t *testing.T) {
 	for _, text := range []string{"0", "7", "64KiB", "1MiB", "16MiB", "3GiB", "1025"} {
 		v, err := Size.parse(text)
