@@ -107,7 +107,7 @@ func describe(p *weftv1.Peer) []string {
 		"since", sinceOrDash(p.GetSince()),
 		"latency", fmt.Sprintf("%s, last uptime ping %s", showTime(p.GetLatency()), showTime(p.GetPong())),
 		"uptime", fmt.Sprintf("we saw it up %s of the time, it saw us up %s", percentage(p.Uptime), percentage(p.Says)),
-		"score", fmt.Sprintf("%.0f of 100", p.GetScore()),
+		"score", score(p),
 		"rejection", rejection(p),
 		"agent", dash(p.GetAgent()),
 		"version", dash(p.GetProtocolVersion()),
@@ -117,6 +117,14 @@ func describe(p *weftv1.Peer) []string {
 	}
 	pairs = append(pairs, each("dialled at", p.GetAddresses())...)
 	return append(pairs, each("protocols", p.GetProtocols())...)
+}
+
+// score is what we think of a connected peer; of others nothing is told.
+func score(p *weftv1.Peer) string {
+	if p.GetRole() == "" {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f of 100", p.GetScore())
 }
 
 // roles is all that a peer is to us.
