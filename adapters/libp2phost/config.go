@@ -66,7 +66,7 @@ type Config struct {
 	// must be called once, when the message is handled, with the time that this took:
 	// it lets further messages of the peer in. It may be called from anywhere.
 	Deliver func(msg core.Received, done func(used time.Duration))
-	Trusted func(peer.ID) bool // has a share of memory that others cannot fill; nil: nobody
+	Trusted func(peer.ID) bool // has a share of memory that others cannot fill; called from many goroutines; nil: nobody
 	MaxSkew time.Duration      // between the time of a message and ours
 	Read    ReadLimits
 

@@ -29,5 +29,20 @@
 // arrives, within a byte budget of the whole node, and handed over when it is
 // complete; once begun, a message must end in time. See meter and budget.
 //
+// Messages of weft's own protocols (Config.Messages, package frame) do not pass the
+// overlay: who may say what before a handshake is for the node to decide. Each
+// protocol has one stream each way, which its sender opens when there is something
+// to send and closes when it is idle; the other direction of it is closed.
+//
+//	Send ─▶ outbox ─▶ lane: batch, stream ─▶ …… ─▶ reader: length ─▶ capacity ─▶ body ─▶ check ─▶ Deliver
+//	        drops, counts                                                ▲                           │
+//	                                                                     └─────────── done ──────────┘
+//
+// Nothing that leaves waits in Send, and nothing that comes is lost: a reader waits
+// until its peer's messages in process, its rate, its share of the CPU and the
+// memory of all allow the next body, and the waiting reaches the sender's outbox.
+// A malformed message is skipped, and told as core.Misbehaved; core.Plain tells of
+// a peer that does not speak the first protocol.
+//
 // Nothing here is global: many hosts live in one process.
 package libp2phost

@@ -79,10 +79,10 @@ func (ln *lane) run() {
 	b := newBatch()
 	defer b.free()
 	for ln.take(b) {
-		why, err := ln.write(b)
+		err := ln.write(b)
 		ln.link.m.stats.sent(b.done())
 		if err != nil {
-			ln.fail(b, why)
+			ln.fail(b, err)
 		}
 	}
 }
@@ -108,54 +108,49 @@ func (ln *lane) take(b *batch) bool {
 // was idle, one on a connection that is closing, and one on the other connection.
 const maxTries = 1 + connsPerPeer
 
+// errStalled means that the peer has not read for too long.
+var errStalled = errors.New("the peer does not read")
+
 // write sends a batch. What was not handed over completely goes to a new stream
-// when the first one ended for reasons that are not the message's.
-func (ln *lane) write(b *batch) (dropCause, error) {
+// when one ended before.
+func (ln *lane) write(b *batch) (err error) {
 	b.encode(ln.link.m.self, time.Now())
-	for try := 1; ; try++ {
+	for range maxTries {
 		fresh := ln.stream == nil
 		if fresh {
-			if err := ln.open(); err != nil {
-				return dropFailed, err
-			}
+			err = ln.open()
 		}
-		err := ln.writeOn(ln.stream, b, fresh)
 		if err == nil {
-			return 0, nil
+			err = ln.writeOn(ln.stream, b, fresh)
 		}
-		closed := ln.stream.Conn().IsClosed()
-		_ = ln.stream.Reset()
-		ln.stream = nil
-		switch {
-		case isTimeout(err) && !time.Now().Before(ln.due):
-			return dropStalled, err
-		case fresh && !closed, try == maxTries:
-			return dropFailed, err
+		if err == nil || errors.Is(err, errStalled) || errors.Is(err, context.DeadlineExceeded) {
+			return err
 		}
 	}
+	return err
 }
 
 // fail gives up a batch, or keeps it when it may be sent later.
-func (ln *lane) fail(b *batch, why dropCause) {
+func (ln *lane) fail(b *batch, err error) {
 	l := ln.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	rest := b.unsent()
-	if l.pick() == nil && l.ctx.Err() == nil && !ln.refused {
-		l.m.stats.drop(dropReplaced, ln.box.putBack(rest))
-		b.keep()
-		return
-	}
+	why := dropFailed
 	switch {
 	case l.ctx.Err() != nil:
 		why = dropGone
 	case ln.refused || l.plain:
 		why = dropRefused
-	}
-	l.m.stats.drop(why, len(rest))
-	if why == dropStalled {
+	case l.pick() == nil:
+		l.m.stats.drop(dropReplaced, ln.box.putBack(rest))
+		b.keep()
+		return
+	case errors.Is(err, errStalled):
+		why = dropStalled
 		ln.drop(why) // all of it is old by now
 	}
+	l.m.stats.drop(why, len(rest))
 }
 
 var errNoConn = errors.New("no connection that may carry a stream")
@@ -187,16 +182,23 @@ func (ln *lane) open() error {
 }
 
 // writeOn writes what the batch has left. On a new stream the negotiation goes out
-// with it.
+// with it. A stream that fails is given up.
 func (ln *lane) writeOn(s network.Stream, b *batch, fresh bool) error {
-	if !fresh {
-		return b.write(s, nil, ln.extend)
+	var hello []byte
+	if fresh {
+		hello = ln.link.m.hellos[ln.index]
+		ln.link.m.spawn(func() { ln.confirm(s, time.Now()) })
 	}
-	l := ln.link
-	if !l.m.spawn(func() { ln.confirm(s, time.Now()) }) {
-		return context.Canceled
+	err := b.write(s, hello, ln.extend)
+	if err == nil {
+		return nil
 	}
-	return b.write(s, l.m.hellos[ln.index], ln.extend)
+	_ = s.Reset()
+	ln.stream = nil
+	if isTimeout(err) && !time.Now().Before(ln.due) {
+		return errStalled
+	}
+	return err
 }
 
 // extend moves the write deadline, which the stream has for each piece anew, when

@@ -217,6 +217,9 @@ func (d *delivery) grow(ctx context.Context, now time.Time, n int) (waited time.
 	if d.pool != nil {
 		err = d.pool.growBy(d.claim, n, time.Time{}, ctx.Done())
 	}
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
 	return time.Since(began), err
 }
 

@@ -2,6 +2,7 @@ package libp2phost
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"strings"
@@ -255,7 +256,7 @@ func TestWithSymmetryMessagesWaitForOurOwnConnection(t *testing.T) {
 // A rejection is followed by the end of the connection a moment later.
 func TestAMessageSentAMomentBeforeADisconnectArrives(t *testing.T) {
 	onBothTransports(t, func(t *testing.T, transport string) {
-		for range 10 {
+		for range 5 {
 			a, b := newSpeaker(t), newSpeaker(t)
 			mustConnect(t, a.testHost, b.on(transport))
 			await(t, b.events, any1[core.Connected])
@@ -305,6 +306,54 @@ func TestManyPeersTalkToEachOtherAtOnce(t *testing.T) {
 			next[m.Peer]++
 		}
 	}
+}
+
+// However connections come and go, a message comes at most once, and in the end
+// messages get through.
+func TestMessagesComeAtMostOnceWhileConnectionsComeAndGo(t *testing.T) {
+	onBothTransports(t, func(t *testing.T, transport string) {
+		a, b := newSpeaker(t), newSpeaker(t)
+		sent := 0
+		say := func(n int) {
+			for range n {
+				a.Send(core.Send{Peer: b.ID(), Protocol: talkProtocol, Payload: binary.BigEndian.AppendUint32(nil, uint32(sent))})
+				sent++
+			}
+		}
+		for round := range 20 {
+			mustConnect(t, a.testHost, b.on(transport))
+			say(50)
+			closer, other := a, b
+			if round%2 == 0 {
+				closer, other = b, a
+				eventually(t, "it knows the connection", func() bool { return b.Connected(a.ID()) })
+			}
+			if err := closer.Disconnect(other.ID()); err != nil {
+				t.Fatal(err)
+			}
+			say(5)
+			for _, s := range []*speaker{a, b} {
+				eventually(t, "the end is noticed", func() bool { return s.NumPeers() == 0 })
+			}
+		}
+		mustConnect(t, a.testHost, b.on(transport))
+		eventually(t, "the link is there", func() bool { return a.messages.link(b.ID()) != nil })
+		say(1)
+		seen := make(map[uint32]bool)
+		last := func() bool {
+			b.inbox.mu.Lock()
+			defer b.inbox.mu.Unlock()
+			for _, m := range b.inbox.all[len(seen):] {
+				n := binary.BigEndian.Uint32(m.Payload)
+				if seen[n] {
+					t.Fatalf("message %d came twice", n)
+				}
+				seen[n] = true
+			}
+			return seen[uint32(sent-1)]
+		}
+		eventually(t, "the last message comes", last)
+	})
 }
 
 func TestPlainPeersAreToldOnce(t *testing.T) {
