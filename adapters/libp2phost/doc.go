@@ -38,7 +38,7 @@
 //	        drops, counts                                                ▲                           │
 //	                                                                     └─────────── done ──────────┘
 //
-// Nothing that leaves waits in Send, and nothing that comes is lost: a reader waits
+// Send never waits, and a reader drops nothing for want of capacity: it waits
 // until its peer's messages in process, its rate, its share of the CPU and the
 // memory of all allow the next body, and the waiting reaches the sender's outbox.
 // A malformed message is skipped, and told as core.Misbehaved; core.Plain tells of

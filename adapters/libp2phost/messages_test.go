@@ -2,6 +2,8 @@ package libp2phost
 
 import (
 	"bytes"
+	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -130,5 +132,36 @@ func TestALargeMessageComesWhole(t *testing.T) {
 			}
 			eventually(t, "nothing is held", func() bool { return b.Stats().Messages.HeldBytes == 0 })
 		})
+	}
+}
+
+func TestMessageSettingsAreCheckedWhenThereAreProtocols(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"Messages":       func(c *Config) { c.Messages = append(c.Messages, c.Messages[0]) },
+		"MaxPayload":     func(c *Config) { c.Messages[0].MaxPayload = frame.MaxPayload + 1 },
+		"Idle":           func(c *Config) { c.Messages[0].Idle = -1 },
+		"Deliver":        func(c *Config) { c.Deliver = nil },
+		"MaxSkew":        func(c *Config) { c.MaxSkew = 0 },
+		"Read":           func(c *Config) { c.Read.InProcess = 0 },
+		"OutboxMessages": func(c *Config) { c.OutboxMessages = 0 },
+		"OutboxBytes":    func(c *Config) { c.OutboxBytes = 0 },
+		"FrameTimeout":   func(c *Config) { c.FrameTimeout = 0 },
+		"WriteTimeout":   func(c *Config) { c.WriteTimeout = 0 },
+		"StreamIdle":     func(c *Config) { c.StreamIdle = 0 },
+	} {
+		cfg := DefaultConfig()
+		cfg.Key = testKey(t)
+		cfg.Messages = []MessageProtocol{{ID: greetProtocol}}
+		cfg.Deliver = newInbox().deliver
+		if err := cfg.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		change(&cfg)
+		if err := cfg.Validate(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if cfg.Messages = nil; cfg.Validate() != nil {
+			t.Errorf("%s is checked without protocols", name)
+		}
 	}
 }
