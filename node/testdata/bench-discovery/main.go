@@ -24,7 +24,7 @@ type setup struct {
 	Nodes   int
 	Alone   bool          // nobody knows anybody
 	Idle    time.Duration // how long to watch the full mesh
-	Profile string        // where to write profiles, less .cpu, .heap and .idle
+	Profile string        // where to write profiles, less .cpu, .heap, .goroutine and .idle
 }
 
 // systems are what is compared.
@@ -52,7 +52,7 @@ func main() {
 	names := flag.String("systems", "avalanchego,weft,weft-only,weft-sym", "what to measure, separated by commas")
 	flag.IntVar(&p.rounds, "rounds", 5, "how often to measure each; medians are shown")
 	flag.DurationVar(&p.idle, "idle", 90*time.Second, "how long to watch an idle mesh, once for each; 90 s holds 4 of AvalancheGo's ping intervals and 3 of weft's")
-	flag.StringVar(&p.profile, "profile", "", "write profiles of each to `PREFIX`-SYSTEM-N.cpu, .heap and .idle")
+	flag.StringVar(&p.profile, "profile", "", "write profiles of each to `PREFIX`-SYSTEM-N.cpu, .heap, .goroutine and .idle")
 	flag.StringVar(&p.out, "json", "", "write all results to `FILE`")
 	flag.Parse()
 	p.systems = strings.Split(*names, ",")

@@ -71,7 +71,7 @@ func run(s setup) (Result, error) {
 	r.Lost = s.Nodes*(s.Nodes-1) - c.links()
 	r.Goroutines = float64(runtime.NumGoroutine()) / ends
 	r.Memory = float64(live()-before) / 1024 / ends
-	if err := profileHeap(s.profile("heap")); err != nil {
+	if err := s.profileMemory(); err != nil {
 		return r, err
 	}
 	if s.Idle > 0 {

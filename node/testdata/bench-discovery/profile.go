@@ -29,14 +29,20 @@ func profileCPU(name string) (stop func() error, err error) {
 	return func() error { pprof.StopCPUProfile(); return f.Close() }, nil
 }
 
-// profileHeap writes what is in use; the caller has just collected.
-func profileHeap(name string) error {
-	if name == "" {
+// profileMemory writes what is in use: the heap, and the goroutines, whose stacks
+// are the rest of it. The caller has just collected.
+func (s setup) profileMemory() error {
+	if s.Profile == "" {
 		return nil
 	}
-	f, err := os.Create(name)
-	if err != nil {
-		return err
+	for _, kind := range []string{"heap", "goroutine"} {
+		f, err := os.Create(s.profile(kind))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(pprof.Lookup(kind).WriteTo(f, 0), f.Close()); err != nil {
+			return err
+		}
 	}
-	return errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close())
+	return nil
 }
