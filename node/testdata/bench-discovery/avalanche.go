@@ -122,7 +122,7 @@ func (a *avalancheNode) counters() (c counters) {
 	m := gather(a.registry)
 	c.messages = m.sum("msgs", "io", "sent")
 	c.bytes = m.sum("msgs_bytes", "io", "sent") + 4*c.messages
-	c.streams, c.dials = c.bytes, m.sum("inbound_conn_throttler_allowed", "", "")
+	c.streams, c.accepted = c.bytes, m.sum("inbound_conn_throttler_allowed", "", "")
 	return c
 }
 

@@ -27,13 +27,17 @@ type setup struct {
 	Profile string        // where to write profiles, less .cpu, .heap, .goroutine and .idle
 }
 
-// systems are what is compared.
+// systems are what is compared: weft as it is by default, and without pubsub and
+// DHT, neither with symmetry, and with all.
 var systems = map[string]func(n int) (cluster, error){
 	"avalanchego": newAvalanche,
 	"weft":        newWeft(modes{}),
-	"weft-only":   newWeft(modes{bare: true}),
-	"weft-sym":    newWeft(modes{symmetry: true}),
+	"weft-bare":   newWeft(modes{bare: true}),
+	withSymmetry:  newWeft(modes{symmetry: true}),
 }
+
+// withSymmetry names the system that opens a connection in each direction.
+const withSymmetry = "weft-sym"
 
 // plan is what the command was asked to do.
 type plan struct {
@@ -49,7 +53,7 @@ func main() {
 	var p plan
 	one := flag.String("one", "", "measure only `SETUP`, a JSON object, in this process")
 	sizes := flag.String("n", "10,50,100", "how many nodes, separated by commas")
-	names := flag.String("systems", "avalanchego,weft,weft-only,weft-sym", "what to measure, separated by commas")
+	names := flag.String("systems", "avalanchego,weft,weft-bare,weft-sym", "what to measure, separated by commas")
 	flag.IntVar(&p.rounds, "rounds", 5, "how often to measure each; medians are shown")
 	flag.DurationVar(&p.idle, "idle", 90*time.Second, "how long to watch an idle mesh, once for each; 90 s holds 4 of AvalancheGo's ping intervals and 3 of weft's")
 	flag.StringVar(&p.profile, "profile", "", "write profiles of each to `PREFIX`-SYSTEM-N.cpu, .heap, .goroutine and .idle")
@@ -124,7 +128,7 @@ func (p *plan) size(n int) (results []Result, err error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s with %d nodes: %w", name, n, err)
 			}
-			fmt.Fprintf(os.Stderr, "%s, %d nodes, round %d: %.2f s\n", name, n, round+1, r.Mesh)
+			fmt.Fprintf(os.Stderr, "%s, %d nodes, round %d: %.2f s %s\n", name, n, round+1, r.Mesh, r.Failed)
 			results = append(results, r)
 		}
 	}

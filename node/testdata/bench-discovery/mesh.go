@@ -24,7 +24,7 @@ type member interface {
 type counters struct {
 	messages, bytes float64 // sent by the application's own protocols, with their framing
 	streams         float64 // bytes sent above TLS, those included
-	dials           float64 // connections begun
+	accepted        float64 // connections that others began
 }
 
 // cluster is nodes of one system in one process; the first is the bootstrap node.
@@ -51,7 +51,7 @@ const (
 	// asked at a time, so asking costs next to nothing; the same for all systems.
 	pollEvery = 5 * time.Millisecond
 	// meshWithin is when a mesh that is not there yet has failed.
-	meshWithin = 2 * time.Minute
+	meshWithin = 3 * time.Minute
 )
 
 // await waits until every node is linked with every other.
@@ -86,7 +86,7 @@ func (c cluster) counters() (sum counters) {
 	for _, m := range c {
 		one := m.counters()
 		sum.messages, sum.bytes = sum.messages+one.messages, sum.bytes+one.bytes
-		sum.streams, sum.dials = sum.streams+one.streams, sum.dials+one.dials
+		sum.streams, sum.accepted = sum.streams+one.streams, sum.accepted+one.accepted
 	}
 	return sum
 }

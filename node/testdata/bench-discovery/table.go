@@ -53,7 +53,7 @@ var rows = []row{
 	{"memory per peer-end", "KB", linked, func(r Result) float64 { return r.Memory }, from(50, 1.2), none},
 	{"memory of a node alone", "KB", alone, func(r Result) float64 { return r.Alone }, none, none},
 	{"goroutines per peer-end", "", linked, func(r Result) float64 { return r.Goroutines }, none, none},
-	{"connections begun per pair", "", linked, func(r Result) float64 { return r.Dials }, none, none},
+	{"connections accepted per pair", "", linked, func(r Result) float64 { return r.Accepted }, none, none},
 	{"links lost again", "", linked, func(r Result) float64 { return float64(r.Lost) }, none, none},
 	{"idle CPU per node", "ms/s", watched, func(r Result) float64 { return r.IdleCPU }, always(1), none},
 	{"idle bytes per node", "B/s", watched, func(r Result) float64 { return r.IdleBytes }, always(3), none},
@@ -77,16 +77,21 @@ func show(w io.Writer, n int, names []string, results []Result) {
 	fmt.Fprintln(t, "goal")
 	for _, r := range rows {
 		fmt.Fprintf(t, "%s %s\t", r.name, r.unit)
-		base := r.median(names[0], results)
-		for i, name := range names {
-			fmt.Fprintf(t, "%s\t", r.cell(n, r.median(name, results), base, i > 0))
+		for _, name := range names {
+			fmt.Fprintf(t, "%s\t", r.cell(n, name, names[0], results))
 		}
 		fmt.Fprintln(t, r.goalText(n))
 	}
 	t.Flush()
+	for _, r := range results {
+		if r.Failed != "" {
+			fmt.Fprintf(w, "%s failed once: %s\n", r.System, r.Failed)
+		}
+	}
 }
 
-func (r row) median(name string, results []Result) float64 {
+// median is that of the results that tell of the quantity.
+func (r row) median(name string, results []Result) (m float64, ok bool) {
 	var all []float64
 	for _, res := range results {
 		if res.System == name && r.when(res) {
@@ -94,24 +99,31 @@ func (r row) median(name string, results []Result) float64 {
 		}
 	}
 	if len(all) == 0 {
-		return 0
+		return 0, false
 	}
 	slices.Sort(all)
-	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2, true
 }
 
-func (r row) cell(n int, v, base float64, ours bool) string {
+// cell is a median, its ratio to that of the system base, and whether it meets its
+// goal. The goals hold without symmetry.
+func (r row) cell(n int, name, base string, results []Result) string {
+	v, ok := r.median(name, results)
+	if !ok {
+		return "-"
+	}
 	text := fmt.Sprintf("%.3g", v)
-	if !ours {
+	if name == base {
 		return text
 	}
-	if base > 0 {
-		text += fmt.Sprintf(" (%.2f)", v/base)
+	b, ok := r.median(base, results)
+	if ok && b > 0 {
+		text += fmt.Sprintf(" (%.2f)", v/b)
 	}
 	goal, limit := r.goal(n), r.limit(n)
 	switch {
-	case goal == 0 && limit == 0:
-	case goal > 0 && v > goal*base, limit > 0 && v > limit:
+	case name == withSymmetry, goal == 0 && limit == 0, goal > 0 && !ok:
+	case goal > 0 && v > goal*b, limit > 0 && v > limit:
 		text += " missed"
 	default:
 		text += " met"

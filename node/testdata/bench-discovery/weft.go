@@ -81,7 +81,7 @@ func (w *weftNode) counters() counters {
 	m := gather(w.cfg.Registry)
 	return counters{
 		messages: m.sum("weft_messages_sent_total", "", ""), bytes: m.sum("weft_messages_sent_bytes_total", "", ""),
-		streams: m.sum("weft_host_sent_bytes_total", "", ""), dials: m.sum("weft_host_dials_total", "", ""),
+		streams: m.sum("weft_host_sent_bytes_total", "", ""), accepted: m.sum("libp2p_swarm_connections_opened_total", "dir", "inbound"),
 	}
 }
 
