@@ -58,13 +58,18 @@ type parts struct {
 	closers      []func() error // run last to first
 }
 
+// quiet is how long a stream that is seldom used stays open. Chosen because opening
+// it anew costs no round trip, and an open one costs a few KiB at both ends; the
+// stream of the pings stays.
+const quiet = 5 * time.Second
+
 // messages are the weft protocols that the host carries, the handshake first. It
 // judges the other clock itself.
 var messages = []libp2phost.MessageProtocol{
-	{ID: handshake.Protocol, MaxPayload: handshake.MaxPayload, AnyClock: true},
-	{ID: peerlist.Protocol, MaxPayload: peerlist.MaxPayload},
+	{ID: handshake.Protocol, MaxPayload: handshake.MaxPayload, AnyClock: true, Idle: quiet},
+	{ID: peerlist.Protocol, MaxPayload: peerlist.MaxPayload, Idle: quiet},
 	{ID: uptime.Protocol, MaxPayload: uptime.MaxPayload},
-	{ID: infect.ClaimsProtocol, MaxPayload: infect.MaxPayload},
+	{ID: infect.ClaimsProtocol, MaxPayload: infect.MaxPayload, Idle: quiet},
 }
 
 // wire opens the adapters, connects them to the loop and starts it. Whatever
