@@ -21,7 +21,7 @@ type Result struct {
 	Written    float64 `json:"written_kb"`    // per node over Mesh: all that goes into sockets, TLS included
 	Memory     float64 `json:"memory_kb"`     // per peer-end: heap and stacks at rest, less those of a process without nodes
 	Alone      float64 `json:"alone_kb"`      // per node that knows nobody
-	Dials      float64 `json:"dials"`         // per pair
+	Accepted   float64 `json:"accepted"`      // connections per pair
 	Lost       int     `json:"lost"`          // links gone between Mesh and rest
 	Goroutines float64 `json:"goroutines"`    // per peer-end
 
