@@ -82,7 +82,7 @@ func (n *Node) notify(notice core.Notice) {
 	n.cfg.Logger.Log(context.Background(), level, notice.Text, "event", notice.Kind, "peer", notice.Peer)
 }
 
-// penalized tells of an offence. Reputation bounds how many one peer can commit.
+// penalized tells of an offence. The machine bounds how many it tells of one peer.
 func (n *Node) penalized(e core.Penalize) {
 	n.events.emit("peer.offence", e.Peer, string(e.Offence)+": "+legible(e.Detail, maxText))
 	n.cfg.Logger.Debug("offence", "peer", e.Peer, "offence", e.Offence, "detail", e.Detail)

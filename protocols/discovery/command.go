@@ -110,9 +110,17 @@ func (m *Machine) reconsider(out *[]core.Effect) {
 	}
 }
 
-// penalize counts an offence, and bans whom it was the last straw for.
+// penalize counts an offence, and bans whom it was the last straw for. Those who are
+// not connected, such as the signers of claims that others bring, are told of
+// together: there is no end to them.
 func (m *Machine) penalize(peer core.PeerID, o core.Offence, detail string, out *[]core.Effect) {
-	*out = append(*out, core.Penalize{Peer: peer, Offence: o, Detail: detail})
+	told := &m.told
+	if l := m.peers[peer]; l != nil {
+		told = &l.told
+	}
+	if told.may(m.now) {
+		*out = append(*out, core.Penalize{Peer: peer, Offence: o, Detail: told.sum(detail)})
+	}
 	if ban, ok := m.reputation.Penalize(m.now, peer, o, detail); ok {
 		m.banned(ban, out)
 	}

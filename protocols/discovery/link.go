@@ -27,6 +27,7 @@ type link struct {
 	renewed           time.Time // when it may again push as many claims as ever
 	held              []core.Received
 	heldBytes         int
+	told              telling
 }
 
 // hold keeps a message for later and counts it, or drops it.

@@ -43,6 +43,7 @@ type Machine struct {
 	admissions  admissions
 	refusals    refusals
 	passed      passed // claims that went on by gossip
+	told        telling // offences of those who are not connected
 	stats       Stats
 	actions     []core.Action // of the protocols, reused between inputs
 }
