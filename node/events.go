@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -58,11 +60,12 @@ func (s *EventStream) Close() { s.hub.remove(s) }
 
 // eventHub fans events out to streams and never waits for one.
 type eventHub struct {
-	mu      sync.Mutex
-	seq     uint64
-	recent  []Event
-	streams map[*EventStream]struct{}
-	closed  bool
+	mu       sync.Mutex
+	seq      uint64
+	recent   []Event
+	everyday int // of recent
+	streams  map[*EventStream]struct{}
+	closed   bool
 }
 
 func newEventHub() *eventHub { return &eventHub{streams: make(map[*EventStream]struct{})} }
@@ -72,10 +75,7 @@ func (h *eventHub) emit(kind string, p peer.ID, text string) {
 	defer h.mu.Unlock()
 	h.seq++
 	e := Event{Seq: h.seq, Time: time.Now(), Kind: kind, Peer: p, Text: text}
-	if len(h.recent) == eventHistory {
-		h.recent = append(h.recent[:0], h.recent[1:]...)
-	}
-	h.recent = append(h.recent, e)
+	h.remember(e)
 	for s := range h.streams {
 		select {
 		case s.ch <- e:
@@ -83,6 +83,34 @@ func (h *eventHub) emit(kind string, p peer.ID, text string) {
 			s.dropped++
 		}
 	}
+}
+
+// remember keeps an event for those who ask later. Strangers cause the everyday
+// ones, as many as they like: these and the others have half of the history each,
+// and what the other does not need.
+func (h *eventHub) remember(e Event) {
+	h.recent = append(h.recent, e)
+	h.everyday += count(everyday(e.Kind))
+	if len(h.recent) <= eventHistory {
+		return
+	}
+	crowd := h.everyday > eventHistory/2
+	h.everyday -= count(crowd)
+	oldest := slices.IndexFunc(h.recent, func(old Event) bool { return everyday(old.Kind) == crowd })
+	h.recent = slices.Delete(h.recent, oldest, oldest+1)
+}
+
+func count(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// everyday says that peers coming, going and failing cause events of a kind. Bans
+// are news.
+func everyday(kind string) bool {
+	return strings.HasPrefix(kind, "peer.") && kind != "peer.banned" && kind != "peer.unbanned"
 }
 
 // add opens a stream that starts with the recent events after seq.
