@@ -66,6 +66,7 @@ func (s spreading) run(t *testing.T) {
 	}, time.Second, s.within)
 	nearly = c.Elapsed()
 	bytes, steps := c.bytesPerNode(), c.Steps()
+	t.Logf("99.9 %% known after %v, %d KB per node", nearly, bytes/1000)
 	c.until("every address known", func() bool { return c.unknown() == 0 }, time.Second, s.within)
 	all = c.Elapsed()
 	t.Logf("%d nodes, loss %.0f %%, churn %.0f %%: 99.9 %% known after %v (%d KB per node, %d steps), all after %v (%d KB, %d steps), %d questions per node",
