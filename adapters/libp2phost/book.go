@@ -32,6 +32,7 @@ type place struct {
 	inbound  bool           // it dialled us first
 	guest    bool           // all places were taken: never admitted
 	leaves   time.Time      // when a guest must go
+	leaving  bool           // its connections are being closed, and no further ones may come
 	told     bool           // Connected was posted
 	linked   core.Linked    // the last one posted
 	admitted bool
@@ -67,7 +68,8 @@ type book struct {
 	ordinary int // places that count towards max
 	inbound  int // of them, towards maxInbound
 	guests   int
-	wake     chan struct{} // has room for one: keep should look again
+	late     []network.Conn // up when their peer was leaving already
+	wake     chan struct{}  // has room for one: keep should look again
 }
 
 func newBook(self peer.ID, cfg Config) *book {
@@ -117,6 +119,9 @@ func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction) (gu
 
 // refuse says why a connected peer may not have a further connection.
 func (pl *place) refuse(dir network.Direction) *refusal {
+	if pl.leaving {
+		return &refusal{ReasonPerPeer, "the peer is being disconnected: connect again when that is done"}
+	}
 	n, most, whose := pl.live(dir), inboundPerPeer, "of its own"
 	if dir == network.DirOutbound && pl.guest {
 		return &refusal{ReasonFull, "the peer is here as a guest, since all places are taken"}
@@ -200,6 +205,17 @@ func without(conns []network.Conn, c network.Conn) []network.Conn {
 	return slices.DeleteFunc(conns, func(have network.Conn) bool { return have == c })
 }
 
+// dismiss says that a peer's connections are about to be closed. Closing takes a
+// moment, and who makes a further connection in it would stay without anybody
+// being told that it went and came.
+func (b *book) dismiss(p peer.ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if pl := b.places[p]; pl != nil {
+		pl.leaving = true
+	}
+}
+
 // leave removes a peer whose last connection is gone.
 func (b *book) leave(p peer.ID, pl *place) {
 	delete(b.places, p)
@@ -241,6 +257,10 @@ func (b *book) tell(c network.Conn) bool {
 			Peer: p, Addr: c.RemoteMultiaddr(), Guest: pl.guest,
 			Inbound: c.Stat().Direction == network.DirInbound,
 		}, b.messages.open(p)})
+	}
+	if pl.leaving {
+		b.late = append(b.late, c)
+		b.look()
 	}
 	linked, changed := pl.link(p)
 	if changed {

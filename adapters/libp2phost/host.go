@@ -242,8 +242,12 @@ func (h *Host) Connect(ctx context.Context, info peer.AddrInfo) error {
 	return h.dialer.connect(ctx, info.ID, info.Addrs)
 }
 
-// Disconnect closes all connections to a peer.
-func (h *Host) Disconnect(p peer.ID) error { return h.base.Network().ClosePeer(p) }
+// Disconnect closes all connections to a peer. Until that is done it may make no
+// further one.
+func (h *Host) Disconnect(p peer.ID) error {
+	h.book.dismiss(p)
+	return h.base.Network().ClosePeer(p)
+}
 
 // Ping measures the round trip to a connected peer.
 func (h *Host) Ping(ctx context.Context, p peer.ID) (time.Duration, error) {

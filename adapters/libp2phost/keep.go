@@ -48,7 +48,7 @@ func (b *book) look() {
 
 // duties are what is due at some time.
 type duties struct {
-	leaving []network.Conn             // of guests
+	leaving []network.Conn             // of guests, and late ones of peers that leave
 	settled map[peer.ID][]network.Conn // peers that the overlay may see again, and their connections
 	next    time.Time                  // when something else is due; zero: nothing is
 }
@@ -57,6 +57,7 @@ func (b *book) due(now time.Time) duties {
 	d := duties{settled: make(map[peer.ID][]network.Conn)}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	d.leaving, b.late = b.late, nil
 	for p, pl := range b.places {
 		switch at := pl.due(); {
 		case at.IsZero():
@@ -65,6 +66,7 @@ func (b *book) due(now time.Time) duties {
 				d.next = at
 			}
 		case pl.guest:
+			pl.leaving = true
 			d.leaving = append(d.leaving, pl.conns...)
 		default:
 			pl.settling = true
