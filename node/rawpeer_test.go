@@ -233,16 +233,6 @@ func (r *rawPeer) join(n *node.Node) {
 	awaitEvent(r.t, n.EventsAfter(0), "peer.member", r.host.ID())
 }
 
-// rejected waits for a Reject.
-func (r *rawPeer) rejected() handshake.Reject {
-	r.t.Helper()
-	reject, err := handshake.ParseReject(r.await(handshake.Protocol, handshake.TypeReject))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return reject
-}
-
 // silent reads a stream to its end and returns what came.
 func silent(t testing.TB, s network.Stream) []byte {
 	t.Helper()

@@ -59,18 +59,15 @@ func (s spreading) run(t *testing.T) {
 	if s.churn > 0 {
 		c.churn(int(float64(s.nodes)*s.churn), 30*time.Second)
 	}
-	nearly, all := c.Elapsed(), c.Elapsed()
 	c.until("nearly every address known", func() bool {
 		n := len(c.up())
 		return c.Elapsed() > 30*time.Second*time.Duration(min(1, s.churn*10)) && c.unknown() <= n*(n-1)/1000
 	}, time.Second, s.within)
-	nearly = c.Elapsed()
-	bytes, steps := c.bytesPerNode(), c.Steps()
+	nearly, bytes, steps := c.Elapsed(), c.bytesPerNode(), c.Steps()
 	t.Logf("99.9 %% known after %v, %d KB per node", nearly, bytes/1000)
 	c.until("every address known", func() bool { return c.unknown() == 0 }, time.Second, s.within)
-	all = c.Elapsed()
 	t.Logf("%d nodes, loss %.0f %%, churn %.0f %%: 99.9 %% known after %v (%d KB per node, %d steps), all after %v (%d KB, %d steps), %d questions per node",
-		s.nodes, 100*s.loss, 100*s.churn, nearly, bytes/1000, steps, all, c.bytesPerNode()/1000, c.Steps(), c.asked())
+		s.nodes, 100*s.loss, 100*s.churn, nearly, bytes/1000, steps, c.Elapsed(), c.bytesPerNode()/1000, c.Steps(), c.asked())
 	c.table("traffic")
 	if s.loss > 0 {
 		c.noBans(handshake.OffenceOrder) // the handshake before it was lost
