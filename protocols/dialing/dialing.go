@@ -12,7 +12,7 @@ type Machine struct {
 	cfg      Config
 	rng      *rand.Rand
 	book     *book
-	rate     bucket
+	rate     core.Bucket
 	ips      ipBudgets
 	dialTook time.Duration // of late, smoothed: what a dial that succeeds takes
 	turn     lane          // served first when the rate does not do for all
@@ -29,7 +29,7 @@ var atOnce = time.Unix(1, 0)
 func New(cfg Config, rng *rand.Rand) *Machine {
 	m := &Machine{
 		cfg: cfg, rng: rng, book: newBook(&cfg), awaiting: cfg.AwaitBootstrappers, deadline: atOnce,
-		rate: bucket{perSecond: float64(cfg.DialsPerSecond), most: float64(cfg.DialBurst)}, ips: newIPBudgets(&cfg),
+		rate: core.Bucket{PerSecond: float64(cfg.DialsPerSecond), Most: float64(cfg.DialBurst)}, ips: newIPBudgets(&cfg),
 	}
 	m.setBootstrappers(atOnce, cfg.Bootstrappers)
 	for i, s := range cfg.Saved {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/weftnet/weft/protocols/core"
 )
 
 // ipBudgets bounds how often an IP is dialled on the word of others, over all
@@ -16,7 +18,7 @@ type ipBudgets struct {
 	max             int
 	loopback        bool // counts too
 
-	byIP  map[string]*bucket
+	byIP  map[string]*core.Bucket
 	order []string // as they came; those that are full again are dropped from the front
 }
 
@@ -24,7 +26,7 @@ func newIPBudgets(cfg *Config) ipBudgets {
 	return ipBudgets{
 		perSecond: float64(cfg.IPDialsPerMinute) / 60, most: float64(cfg.IPDialsPerMinute),
 		failure: float64(cfg.IPFailureCost), max: cfg.MaxIPs, loopback: cfg.LimitLoopback,
-		byIP: make(map[string]*bucket),
+		byIP: make(map[string]*core.Bucket),
 	}
 }
 
@@ -39,13 +41,12 @@ func (b *ipBudgets) admit(now time.Time, k *known, addrs []multiaddr.Multiaddr) 
 			continue
 		}
 		u := b.bucket(now, ip)
-		if !u.ready(now) {
-			if w := u.wait(now); wait == 0 || w < wait {
+		if !u.Take(now) {
+			if w := u.Wait(now); wait == 0 || w < wait {
 				wait = w
 			}
 			continue
 		}
-		u.take(now, 1)
 		may, charged = append(may, a), append(charged, ip)
 	}
 	return may, charged, wait
@@ -53,15 +54,15 @@ func (b *ipBudgets) admit(now time.Time, k *known, addrs []multiaddr.Multiaddr) 
 
 // bucket returns the budget of an IP. When there are too many the oldest is
 // given up: whoever drives it out spends the dials of the whole node on that.
-func (b *ipBudgets) bucket(now time.Time, ip string) *bucket {
+func (b *ipBudgets) bucket(now time.Time, ip string) *core.Bucket {
 	if u := b.byIP[ip]; u != nil {
 		return u
 	}
-	for len(b.order) > 0 && (len(b.order) >= b.max || b.byIP[b.order[0]].have(now) >= b.most) {
+	for len(b.order) > 0 && (len(b.order) >= b.max || b.byIP[b.order[0]].Have(now) >= b.most) {
 		delete(b.byIP, b.order[0])
 		b.order = b.order[1:]
 	}
-	u := &bucket{perSecond: b.perSecond, most: b.most}
+	u := &core.Bucket{PerSecond: b.perSecond, Most: b.most}
 	b.byIP[ip], b.order = u, append(b.order, ip)
 	return u
 }
@@ -70,7 +71,7 @@ func (b *ipBudgets) bucket(now time.Time, ip string) *bucket {
 func (b *ipBudgets) fail(now time.Time, charged []string) {
 	for _, ip := range charged {
 		if u := b.byIP[ip]; u != nil {
-			u.take(now, b.failure-1)
+			u.Spend(now, b.failure-1)
 		}
 	}
 }
@@ -84,7 +85,7 @@ func (b *ipBudgets) refund(now time.Time, charged []string, at multiaddr.Multiad
 	}
 	for _, ip := range charged {
 		if u := b.byIP[ip]; u != nil && (reached == "" || ip == reached) {
-			u.take(now, -1)
+			u.Spend(now, -1)
 		}
 	}
 }

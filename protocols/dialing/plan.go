@@ -24,7 +24,7 @@ func (m *Machine) plan(now time.Time, out *[]core.Effect) {
 		m.serve(now, (m.turn+i)%lanes, saved, out)
 	}
 	switch {
-	case m.rate.ready(now):
+	case m.rate.Ready(now):
 		m.turn = pinned
 	case m.stats.Dials > before: // the rate decides: the lanes take turns
 		m.turn = (m.turn + 1) % lanes
@@ -60,7 +60,7 @@ func (m *Machine) fallBack(now time.Time, out *[]core.Effect) bool {
 
 // serve dials those of a lane that are due.
 func (m *Machine) serve(now time.Time, l lane, saved bool, out *[]core.Effect) {
-	for m.room(l) > 0 && m.rate.ready(now) {
+	for m.room(l) > 0 && m.rate.Ready(now) {
 		k := m.first(l, saved)
 		if k == nil || k.dialAt().After(now) {
 			return
@@ -97,7 +97,7 @@ func (m *Machine) dial(now time.Time, k *known, l lane, out *[]core.Effect) {
 		m.postpone(now, k, wait)
 		return
 	}
-	m.rate.take(now, 1)
+	m.rate.Spend(now, 1)
 	m.stats.Dials++
 	if l == back {
 		m.stats.DialBacks++
@@ -156,7 +156,7 @@ func (m *Machine) next(now time.Time, saved bool) (next time.Time) {
 		}
 		at := k.dialAt()
 		if !at.After(now) { // the rate holds it up
-			at = now.Add(m.rate.wait(now))
+			at = now.Add(m.rate.Wait(now))
 		}
 		next = core.Earliest(next, at)
 	}

@@ -204,7 +204,7 @@ type checkedOwn struct {
 
 // What comes faster than addresses change is left out before it costs a check.
 func (m *Machine) checkOwn(ev core.Received, out *[]core.Effect) {
-	if !m.peers[ev.Peer].mayRenew(m.now) {
+	if !m.peers[ev.Peer].mayRenew.Take(m.now) {
 		m.stats.Hasty++
 		return
 	}

@@ -23,8 +23,8 @@ type link struct {
 	inbound, outbound bool
 	plain, member     bool
 	version           handshake.Version
-	symmetricBy       time.Time // zero: it is, or need not be
-	renewed           time.Time // when it may again push as many claims as ever
+	symmetricBy       time.Time   // zero: it is, or need not be
+	mayRenew          core.Bucket // claims of its own that it may push
 	held              []core.Received
 	heldBytes         int
 	told              telling
@@ -48,24 +48,11 @@ const (
 	ownEvery = 10 * time.Second
 )
 
-// mayRenew counts a claim that the peer pushes.
-func (l *link) mayRenew(now time.Time) bool {
-	owed := l.renewed.Sub(now)
-	if owed < 0 || owed > ownBurst*ownEvery { // more than all: our clock was set back
-		owed = 0
-	}
-	if owed > (ownBurst-1)*ownEvery {
-		return false
-	}
-	l.renewed = now.Add(owed + ownEvery)
-	return true
-}
-
 func (m *Machine) connected(ev core.Connected, out *[]core.Effect) {
 	if m.peers[ev.Peer] != nil {
 		return
 	}
-	l := &link{since: m.now, guest: ev.Guest, inbound: ev.Inbound, outbound: !ev.Inbound}
+	l := &link{since: m.now, guest: ev.Guest, inbound: ev.Inbound, outbound: !ev.Inbound, mayRenew: core.Bucket{PerSecond: 1 / ownEvery.Seconds(), Most: ownBurst}}
 	m.peers[ev.Peer] = l
 	if m.cfg.Symmetry {
 		m.awaitSymmetry(l)

@@ -25,20 +25,23 @@ type Machine struct {
 	held  Held
 	rng   *rand.Rand
 	table table
-	peers []core.PeerID             // connected members, in the order of the last draws
-	known map[core.PeerID]time.Time // when it may again bring as many new items as ever
+	peers []core.PeerID // connected members, in the order of the last draws
 	stats Stats
+
+	// mayBring are the new items that each member may bring. Without that one could
+	// have everybody pass on, to a dozen others each, whatever it can sign.
+	mayBring map[core.PeerID]*core.Bucket
 }
 
 // New makes a machine from a valid configuration.
 func New(cfg Config, held Held, rng *rand.Rand) *Machine {
-	return &Machine{cfg: cfg, held: held, rng: rng, table: newTable(), known: map[core.PeerID]time.Time{}}
+	return &Machine{cfg: cfg, held: held, rng: rng, table: newTable(), mayBring: map[core.PeerID]*core.Bucket{}}
 }
 
 // PeerUp takes in a new member.
 func (m *Machine) PeerUp(peer core.PeerID) {
-	if _, again := m.known[peer]; !again {
-		m.known[peer] = time.Time{}
+	if m.mayBring[peer] == nil {
+		m.mayBring[peer] = &core.Bucket{PerSecond: float64(m.cfg.NewPerSecond), Most: float64(m.cfg.NewBurst)}
 		m.peers = append(m.peers, peer)
 	}
 }
@@ -46,10 +49,10 @@ func (m *Machine) PeerUp(peer core.PeerID) {
 // PeerDown forgets a member that disconnected. Offers to it count as timed out,
 // and items asked of it are asked of others.
 func (m *Machine) PeerDown(now time.Time, peer core.PeerID, out *[]core.Action) {
-	if _, ok := m.known[peer]; !ok {
+	if m.mayBring[peer] == nil {
 		return
 	}
-	delete(m.known, peer)
+	delete(m.mayBring, peer)
 	m.peers = slices.DeleteFunc(m.peers, func(p core.PeerID) bool { return p == peer })
 	for _, e := range slices.Clone(m.table.schedule) {
 		e.askable = slices.DeleteFunc(e.askable, func(p core.PeerID) bool { return p == peer })
@@ -122,7 +125,7 @@ func (m *Machine) Retry(now time.Time, id ID, out *[]core.Action) {
 
 // Receive takes in a message of this protocol from a member.
 func (m *Machine) Receive(now time.Time, from core.PeerID, kind frame.Type, payload []byte, out *[]core.Action) {
-	if _, ok := m.known[from]; !ok {
+	if m.mayBring[from] == nil {
 		return
 	}
 	msg, err := Parse(kind, payload)

@@ -21,7 +21,7 @@ func (m *Machine) onOffer(now time.Time, from core.PeerID, msg Message, out *[]c
 		m.send(from, TypeAnswer, Message{ID: msg.ID, Status: StatusAlready}, out)
 		return
 	}
-	if m.table.pending[from] >= m.cfg.MaxPending || !m.mayBring(now, from) || !m.makeRoom() {
+	if m.table.pending[from] >= m.cfg.MaxPending || !m.mayBring[from].Take(now) || !m.makeRoom() {
 		m.stats.NoRoom++
 		m.send(from, TypeAnswer, Message{ID: msg.ID, Status: StatusRefused}, out)
 		return
@@ -36,22 +36,6 @@ func (m *Machine) onOffer(now time.Time, from core.PeerID, msg Message, out *[]c
 	}
 	m.send(from, TypeAnswer, Message{ID: msg.ID, Status: StatusNew}, out)
 	m.check(now, e, from, msg.Item, out)
-}
-
-// mayBring counts a new item against who brings it. Without that one member could
-// have everybody pass on, to a dozen others each, whatever it can sign.
-func (m *Machine) mayBring(now time.Time, from core.PeerID) bool {
-	each := time.Second / time.Duration(m.cfg.NewPerSecond)
-	all := each * time.Duration(m.cfg.NewBurst)
-	owed := m.known[from].Sub(now)
-	if owed < 0 || owed > all { // more than all: our clock was set back
-		owed = 0
-	}
-	if owed+each > all {
-		return false
-	}
-	m.known[from] = now.Add(owed + each)
-	return true
 }
 
 // onKnown answers the offer of an item that is in the table.

@@ -38,10 +38,9 @@ type Exchange struct {
 
 // asker is a member, as one who asks and is asked.
 type asker struct {
-	asked  uint64    // ID of our question that it may still answer; 0: none
-	late   int       // earlier questions without an answer: one may be on its way
-	budget int       // lookups it may cost; below zero it owes some
-	filled time.Time // when budget was last topped up
+	asked   uint64      // ID of our question that it may still answer; 0: none
+	late    int         // earlier questions without an answer: one may be on its way
+	lookups core.Bucket // that it may cost. One question may overdraw it, so that its cost need not be known before
 }
 
 // NewExchange makes the exchange over a tracker.
@@ -52,7 +51,7 @@ func NewExchange(t *Tracker, rng *rand.Rand) *Exchange {
 // Ready takes in a member whose handshake completed, with the claim from it.
 func (x *Exchange) Ready(now time.Time, own claim.Signed) {
 	if _, again := x.askers[own.Peer]; !again {
-		x.askers[own.Peer] = &asker{budget: x.cfg.LookupBurst, filled: now}
+		x.askers[own.Peer] = &asker{lookups: core.Bucket{PerSecond: float64(x.cfg.LookupsPerSecond), Most: float64(x.cfg.LookupBurst)}}
 		x.order = append(x.order, own.Peer)
 	}
 	first := x.askAt.IsZero()
@@ -92,18 +91,18 @@ func (x *Exchange) OnGetPeerList(now time.Time, from core.PeerID, payload []byte
 	if m == nil {
 		return
 	}
-	if !m.affordable(now, x.cfg) {
+	if m.lookups.Have(now) <= 0 {
 		x.blame(from, OffenceTooOften, "its questions cost more lookups than allowed", out)
 		return
 	}
 	q, err := ParseGetPeerList(payload)
 	if err != nil {
-		m.budget -= minLookups
+		m.lookups.Spend(now, minLookups)
 		x.blame(from, OffenceBadQuery, err.Error(), out)
 		return
 	}
 	answer, lookups := x.answer(now, from, q.Query)
-	m.budget -= minLookups + lookups
+	m.lookups.Spend(now, float64(minLookups+lookups))
 	answer.ID = q.ID
 	x.tracker.stats.Answered++
 	*out = append(*out, send(from, TypePeerList, answer.Append(nil)))
@@ -127,23 +126,6 @@ func (x *Exchange) answer(now time.Time, asker core.PeerID, q Query) (PeerList, 
 		list.Envelopes[i] = c.Bytes()
 	}
 	return list, lookups
-}
-
-// affordable tops the budget up and says whether anything is left. One question
-// may overdraw it, so that its cost need not be known before.
-func (m *asker) affordable(now time.Time, cfg Config) bool {
-	if now.Before(m.filled) {
-		m.filled = now // the clock was set back
-	}
-	if idle := now.Sub(m.filled); idle > 0 {
-		// A long idle time fills the budget whatever it is; the bound keeps the
-		// product from overflowing.
-		idle = min(idle, time.Duration(cfg.LookupBurst/cfg.LookupsPerSecond+1)*2*time.Second)
-		gain := int(idle.Seconds() * float64(cfg.LookupsPerSecond))
-		m.budget = min(m.budget+gain, cfg.LookupBurst)
-		m.filled = now
-	}
-	return m.budget > 0
 }
 
 // OnPeerList takes in the answer of a member.

@@ -47,8 +47,7 @@ type peer struct {
 	says        Percent // of us
 	told        bool    // says is set
 
-	budget int // pings it may send
-	filled time.Time
+	mayPing core.Bucket // pings it may send
 }
 
 // New makes a machine from a valid configuration. Ping IDs are drawn from rng:
@@ -68,7 +67,7 @@ func (m *Machine) Joined(now time.Time, id core.PeerID, out *[]core.Action) {
 		return
 	}
 	m.ledger.joined(now, id)
-	p := &peer{id: id, heard: now, budget: pingBurst, filled: now}
+	p := &peer{id: id, heard: now, mayPing: core.Bucket{PerSecond: 1 / pingEvery.Seconds(), Most: pingBurst}}
 	m.peers[id] = p
 	m.order = append(m.order, p)
 	m.send(now, p, out)
@@ -124,26 +123,13 @@ func (m *Machine) onPing(now time.Time, p *peer, payload []byte, out *[]core.Act
 	if err != nil {
 		return err
 	}
-	if !p.mayPing(now) {
+	if !p.mayPing.Take(now) {
 		m.blame(p, OffenceTooOften, fmt.Sprintf("more than %d pings at once and one in %v", pingBurst, pingEvery), out)
 		return nil
 	}
 	p.says, p.told = ping.Uptime, true
 	*out = append(*out, send(p.id, TypePong, Pong{ping.ID}.Append(nil)))
 	return nil
-}
-
-// mayPing spends one ping of the peer's budget.
-func (p *peer) mayPing(now time.Time) bool {
-	if gain := int(now.Sub(p.filled) / pingEvery); gain != 0 { // below zero: the clock was set back
-		p.budget = min(p.budget+max(gain, 0), pingBurst)
-		p.filled = now
-	}
-	if p.budget == 0 {
-		return false
-	}
-	p.budget--
-	return true
 }
 
 func (m *Machine) onPong(now time.Time, p *peer, payload []byte, out *[]core.Action) error {
