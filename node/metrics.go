@@ -52,6 +52,7 @@ func (n *Node) registerMetrics(p *parts) error {
 func (n *Node) stats(p *parts) nodeStats {
 	s := nodeStats{
 		queued: p.loop.Queued(), eventsDropped: p.loop.Dropped(),
+		checksQueued: p.workers.Queued(), checksDropped: p.workers.Dropped(),
 		savesDropped: p.savesDropped.Load(), malformed: p.store.Malformed(), ready: n.Ready() == nil,
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)

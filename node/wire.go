@@ -37,7 +37,7 @@ type parts struct {
 	host       *libp2phost.Host
 	dht        *kaddht.DHT
 	pubsub     *gossipsub.PubSub
-	discovery  *discovery.Machine // owned by the loop: read it through loop.Call
+	discovery  *discovery.Machine // owned by the loop: read it through loop.Ask
 	loop       *loop.Loop
 	workers    *loop.Workers
 	members    *validators.Watcher // nil: no such file
@@ -75,7 +75,10 @@ var messages = []libp2phost.MessageProtocol{
 // wire opens the adapters, connects them to the loop and starts it. Whatever
 // fails closes what was opened before.
 func (n *Node) wire(ctx context.Context) (_ *parts, err error) {
-	p := &parts{started: time.Now(), saves: make(chan core.Record, savesWaiting), vitalSaves: make(chan core.Record, vitalSavesWaiting), gate: make(chan struct{})}
+	p := &parts{
+		started: time.Now(), gate: make(chan struct{}),
+		saves: make(chan core.Record, savesWaiting), vitalSaves: make(chan core.Record, vitalSavesWaiting),
+	}
 	p.open = sync.OnceFunc(func() { close(p.gate) })
 	defer func() {
 		if err != nil {

@@ -29,7 +29,7 @@ const (
 	helloRoom     = 256
 	maxProtocolID = helloRoom - len(multistream.ProtocolID) - 2 - 3
 
-	// refusal is multistream's answer to a protocol that is not spoken.
+	// notAvailable is multistream's answer to a protocol that is not spoken.
 	notAvailable = "na"
 )
 
