@@ -52,7 +52,10 @@ func (m *Machine) connected(ev core.Connected, out *[]core.Effect) {
 	if m.peers[ev.Peer] != nil {
 		return
 	}
-	l := &link{since: m.now, guest: ev.Guest, inbound: ev.Inbound, outbound: !ev.Inbound, mayRenew: core.Bucket{PerSecond: 1 / ownEvery.Seconds(), Most: ownBurst}}
+	l := &link{
+		since: m.now, guest: ev.Guest, inbound: ev.Inbound, outbound: !ev.Inbound, told: newTelling(),
+		mayRenew: core.Bucket{PerSecond: 1 / ownEvery.Seconds(), Most: ownBurst},
+	}
 	m.peers[ev.Peer] = l
 	if m.cfg.Symmetry {
 		m.awaitSymmetry(l)

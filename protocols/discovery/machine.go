@@ -42,7 +42,7 @@ type Machine struct {
 	symmetryAt  time.Time             // the earliest deadline of links; zero: none
 	admissions  admissions
 	refusals    refusals
-	passed      passed // claims that went on by gossip
+	passed      passed  // claims that went on by gossip
 	told        telling // offences of those who are not connected
 	stats       Stats
 	actions     []core.Action // of the protocols, reused between inputs
@@ -61,7 +61,7 @@ func New(cfg Config, rng *rand.Rand) (*Machine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Machine{cfg: cfg, peers: map[core.PeerID]*link{}, refusals: newRefusals(), passed: newPassed(cfg.Claim.Capacity)}
+	m := &Machine{cfg: cfg, peers: map[core.PeerID]*link{}, refusals: newRefusals(), passed: newPassed(cfg.Claim.Capacity), told: newTelling()}
 	var err error
 	if m.signer, err = claim.NewSigner(cfg.Claim.Network, cfg.Key, cfg.Claim.Skew, cfg.Highest); err != nil {
 		return nil, fmt.Errorf("%w: Key: %w", ErrConfig, err)

@@ -3,6 +3,8 @@ package discovery
 import (
 	"fmt"
 	"time"
+
+	"github.com/weftnet/weft/protocols/core"
 )
 
 // Of one peer tellBurst offences are told at once, and one more each tellEvery; the
@@ -16,21 +18,20 @@ const (
 
 // telling bounds what is told of a peer's offences.
 type telling struct {
-	full   time.Time // when tellBurst may be told again
+	limit  core.Bucket
 	untold int
+}
+
+func newTelling() telling {
+	return telling{limit: core.Bucket{PerSecond: 1 / tellEvery.Seconds(), Most: tellBurst}}
 }
 
 // may counts an offence and says whether to tell of it.
 func (t *telling) may(now time.Time) bool {
-	owed := t.full.Sub(now)
-	if owed < 0 || owed > tellBurst*tellEvery { // more than all: our clock was set back
-		owed = 0
-	}
-	if owed > (tellBurst-1)*tellEvery {
+	if !t.limit.Take(now) {
 		t.untold++
 		return false
 	}
-	t.full = now.Add(owed + tellEvery)
 	return true
 }
 

@@ -49,7 +49,7 @@ func TestOffencesOfManyWhoAreNotConnectedAreToldInPart(t *testing.T) {
 }
 
 func TestTellingGoesOnWhenTheClockIsSetBack(t *testing.T) {
-	var told telling
+	told := newTelling()
 	now := blameStart
 	for range tellBurst {
 		told.may(now)
