@@ -245,7 +245,16 @@ func (m *Machine) blame(bearer, author core.PeerID, refusal error, out *[]core.E
 	case claim.Bearer:
 		m.penalize(bearer, OffenceBadClaim, refusal.Error(), out)
 	case claim.Author:
-		m.penalize(author, OffenceBadClaim, refusal.Error(), out)
+		m.blameAuthor(core.Penalize{Peer: author, Offence: OffenceBadClaim, Detail: refusal.Error()}, out)
+	}
+}
+
+// blameAuthor penalises who signed a claim, wherever it came from, while that peer
+// is connected. Otherwise one member could make up thousands who sign two claims
+// each, and the bans of these would displace the bans of peers that were here.
+func (m *Machine) blameAuthor(p core.Penalize, out *[]core.Effect) {
+	if m.peers[p.Peer] != nil {
+		m.penalize(p.Peer, p.Offence, p.Detail, out)
 	}
 }
 

@@ -111,8 +111,7 @@ func (m *Machine) reconsider(out *[]core.Effect) {
 }
 
 // penalize counts an offence, and bans whom it was the last straw for. Those who are
-// not connected, such as the signers of claims that others bring, are told of
-// together: there is no end to them.
+// not connected any more are told of together: there is no end to them.
 func (m *Machine) penalize(peer core.PeerID, o core.Offence, detail string, out *[]core.Effect) {
 	told := &m.told
 	if l := m.peers[peer]; l != nil {

@@ -163,6 +163,10 @@ func (m *Machine) act(a core.Action, out *[]core.Effect) {
 	case core.Send:
 		*out = append(*out, a)
 	case core.Penalize:
+		if a.Offence == peerlist.OffenceEquivocation {
+			m.blameAuthor(a, out)
+			return
+		}
 		m.penalize(a.Peer, a.Offence, a.Detail, out)
 	case handshake.Greet:
 		m.greet(a, out)
