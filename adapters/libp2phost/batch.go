@@ -32,8 +32,8 @@ func (b *batch) clear() {
 	b.head, b.tail = nil, nil
 }
 
-// keep forgets the messages that have gone back into the outbox.
-func (b *batch) keep() { b.messages = b.messages[:len(b.messages)-len(b.unsent())] }
+// forgetUnsent forgets the messages that have gone back into the outbox.
+func (b *batch) forgetUnsent() { b.messages = b.messages[:len(b.messages)-len(b.unsent())] }
 
 // encode lays the messages out. Their size was checked when they were queued.
 func (b *batch) encode(self frame.Sender, now time.Time) {

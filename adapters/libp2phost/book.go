@@ -69,7 +69,7 @@ type book struct {
 	inbound  int // of them, towards maxInbound
 	guests   int
 	late     []network.Conn // up when their peer was leaving already
-	wake     chan struct{}  // has room for one: keep should look again
+	wake     chan struct{}  // has room for one: run should look again
 }
 
 func newBook(self peer.ID, cfg Config) *book {

@@ -85,7 +85,7 @@ func (h *Host) start(ctx context.Context) error {
 	h.notifier.superseded = h.dialer.supersede
 	h.base.Network().Notify(h.notifier)
 	h.tasks.Go(func() { h.notifier.run(h.cfg.Post) })
-	h.tasks.Go(func() { h.book.keep(ctx) })
+	h.tasks.Go(func() { h.book.run(ctx) })
 	h.tasks.Go(func() { h.overlay.bus.run(ctx) })
 	h.tasks.Go(func() { h.overlay.metering.watch(ctx) })
 	h.dials.Go(func() { h.dialer.run(ctx) })

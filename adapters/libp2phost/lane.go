@@ -144,7 +144,7 @@ func (ln *lane) fail(b *batch, err error) {
 		why = dropRefused
 	case l.pick() == nil:
 		l.m.stats.drop(dropReplaced, ln.box.putBack(rest))
-		b.keep()
+		b.forgetUnsent()
 		return
 	case errors.Is(err, errStalled):
 		why = dropStalled

@@ -41,7 +41,7 @@ type book struct {
 
 // tally counts the peers.
 type tally struct {
-	links  [links]int
+	links  [directions]int
 	guests int // connected, without a place
 	own    int // connected by a dial of our own accord
 	loose  int // neither connected nor pinned
@@ -50,16 +50,16 @@ type tally struct {
 // class is what counts of one peer.
 type class struct {
 	there, guest, own, loose bool
-	link                     link
+	direction                direction
 }
 
 func (k *known) class() class {
-	return class{there: true, link: k.link, guest: k.guest, own: k.own, loose: !k.connected() && !k.pinned()}
+	return class{there: true, direction: k.direction, guest: k.guest, own: k.own, loose: !k.connected() && !k.pinned()}
 }
 
 func (t *tally) add(c class, n int) {
 	if c.there {
-		t.links[c.link] += n
+		t.links[c.direction] += n
 		t.guests += n * one(c.guest)
 		t.own += n * one(c.own)
 		t.loose += n * one(c.loose)
@@ -131,7 +131,7 @@ func (b *book) line(k *known) *queue {
 	switch {
 	case k.dial != nil:
 		return nil
-	case k.link == inbound && b.symmetry && !k.guest && len(k.claimed) > 0:
+	case k.direction == inbound && b.symmetry && !k.guest && len(k.claimed) > 0:
 		return &b.back
 	case k.connected():
 		return nil

@@ -14,18 +14,18 @@ import (
 // over two IP versions.
 const maxProven = 4
 
-// link is what connects us to a known peer now.
-type link uint8
+// direction says who dialled the connections with a peer that there are now.
+type direction uint8
 
 const (
-	idle     link = iota
-	inbound       // the peer dialled us
-	outbound      // we dialled
+	idle     direction = iota
+	inbound            // the peer dialled us
+	outbound           // we dialled
 	both
-	links
+	directions
 )
 
-func linkOf(in, out bool) link {
+func directionOf(in, out bool) direction {
 	switch {
 	case in && out:
 		return both
@@ -37,8 +37,8 @@ func linkOf(in, out bool) link {
 	return idle
 }
 
-func (l link) in() bool  { return l == inbound || l == both }
-func (l link) out() bool { return l == outbound || l == both }
+func (d direction) in() bool  { return d == inbound || d == both }
+func (d direction) out() bool { return d == outbound || d == both }
 
 // known is one peer of the book. Whoever changes it files it anew: see book.file.
 // There are thousands, so the small fields stand together.
@@ -69,14 +69,14 @@ type known struct {
 	source                  core.Source // the most trusted that named it, when heard
 	confirmed               uint8       // so many of proven are of this run, not of an earlier one
 
-	link    link
-	guest   bool // connected, without a place
-	own     bool // connected by a dial of our own accord: counts towards the degree
-	chose   bool // that dial is or was under way
-	settled bool // its claim is saved
-	refused bool // due is the end of a rejection
-	banned  bool // coolUntil is the end of a ban
-	told    bool // its failing streak was announced
+	direction direction
+	guest     bool // connected, without a place
+	own       bool // connected by a dial of our own accord: counts towards the degree
+	chose     bool // that dial is or was under way
+	settled   bool // its claim is saved
+	refused   bool // due is the end of a rejection
+	banned    bool // coolUntil is the end of a ban
+	told      bool // its failing streak was announced
 
 	counted class
 }
@@ -101,7 +101,7 @@ func (k *known) lane() lane {
 	return candidates
 }
 
-func (k *known) connected() bool { return k.link != idle }
+func (k *known) connected() bool { return k.direction != idle }
 func (k *known) tries() int      { return int(k.failures) + int(k.refusals) }
 
 // hearsayOnly says that nobody but strangers told where it is.

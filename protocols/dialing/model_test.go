@@ -123,7 +123,7 @@ func recount(rt *rapid.T, m *Machine) {
 			}
 			queued[q]++
 		}
-		sum.links[k.link]++
+		sum.links[k.direction]++
 		sum.guests += one(k.connected() && k.guest)
 		sum.own += one(k.own)
 		sum.loose += one(!k.connected() && !k.pinned())

@@ -19,7 +19,7 @@ type model struct {
 	cfg       Config
 	now       time.Time
 	dialling  map[core.PeerID]time.Time
-	linked    map[core.PeerID]link
+	linked    map[core.PeerID]direction
 	claimed   map[core.PeerID][]multiaddr.Multiaddr
 	guests    map[core.PeerID]bool
 	notBefore map[core.PeerID]time.Time // backoff or rejection, at its shortest
@@ -45,7 +45,7 @@ func newModel(rt *rapid.T) *model {
 	cfg.LimitLoopback = rapid.Bool().Draw(rt, "limit loopback")
 	cfg.Saved = savedPeers("s1", "s2", "m")
 	w := &model{
-		cfg: cfg, now: start, dialling: map[core.PeerID]time.Time{}, linked: map[core.PeerID]link{},
+		cfg: cfg, now: start, dialling: map[core.PeerID]time.Time{}, linked: map[core.PeerID]direction{},
 		claimed: map[core.PeerID][]multiaddr.Multiaddr{}, guests: map[core.PeerID]bool{},
 		notBefore: map[core.PeerID]time.Time{}, cool: map[core.PeerID]time.Time{},
 		backFrom: map[core.PeerID]time.Time{}, boots: map[core.PeerID]bool{}, vals: map[core.PeerID]bool{},
@@ -119,7 +119,7 @@ func (w *model) connect(rt *rapid.T, id core.PeerID) core.Event {
 	ev := core.Connected{Peer: id, Addr: addrs(id)[0], Inbound: rapid.Bool().Draw(rt, "inbound")}
 	ev.Guest = ev.Inbound && rapid.Bool().Draw(rt, "guest")
 	if id != w.cfg.Self && w.linked[id] == idle {
-		w.linked[id], w.guests[id] = linkOf(ev.Inbound, !ev.Inbound), ev.Guest
+		w.linked[id], w.guests[id] = directionOf(ev.Inbound, !ev.Inbound), ev.Guest
 		delete(w.notBefore, id)
 		delete(w.backFrom, id)
 		if !ev.Inbound || !w.cfg.Symmetry {
@@ -130,7 +130,7 @@ func (w *model) connect(rt *rapid.T, id core.PeerID) core.Event {
 }
 
 func (w *model) link(rt *rapid.T, id core.PeerID) core.Event {
-	now := rapid.SampledFrom([]link{inbound, outbound, both}).Draw(rt, "link")
+	now := rapid.SampledFrom([]direction{inbound, outbound, both}).Draw(rt, "link")
 	if was := w.linked[id]; was != idle {
 		w.linked[id] = now
 		if now.out() && !was.out() {

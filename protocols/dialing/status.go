@@ -100,7 +100,7 @@ func (m *Machine) Peers(now time.Time) []PeerState {
 func (k *known) show(now time.Time, cfg *Config) PeerState {
 	p := PeerState{
 		ID: k.id, Addrs: k.addrs(cfg), Source: k.origin(), Bootstrapper: k.bootstrapper, Validator: k.validator,
-		Inbound: k.link.in(), Outbound: k.link.out(), Failures: k.tries(), Reason: k.reason, State: k.state(now),
+		Inbound: k.direction.in(), Outbound: k.direction.out(), Failures: k.tries(), Reason: k.reason, State: k.state(now),
 	}
 	switch p.State {
 	case StateConnected:

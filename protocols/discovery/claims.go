@@ -120,7 +120,7 @@ func (m *Machine) discovered(s claim.Signed, unaware bool, out *[]core.Effect) {
 // judged. Neither is one that is booked, but in a mesh, where its owner gives it to
 // everyone itself.
 func (m *Machine) held(from core.PeerID, id infect.ID, item []byte) bool {
-	if m.passed.lately(m.now, id) {
+	if m.relayed.lately(m.now, id) {
 		return true
 	}
 	if item == nil {
@@ -179,7 +179,7 @@ func (m *Machine) gossiped(g checkedGossip, out *[]core.Effect) {
 		return
 	}
 	m.stats.Gossiped++
-	m.passed.add(m.now, g.check.ID, s)
+	m.relayed.add(m.now, g.check.ID, s)
 	m.discovered(s, false, out)
 	_ = m.gossip.Gossip(m.now, g.check.ID, g.check.Item, &m.actions) // its entry exists: there is room
 }

@@ -114,8 +114,8 @@ func (m *Machine) reconsider(out *[]core.Effect) {
 // not connected any more are told of together: there is no end to them.
 func (m *Machine) penalize(peer core.PeerID, o core.Offence, detail string, out *[]core.Effect) {
 	told := &m.told
-	if l := m.peers[peer]; l != nil {
-		told = &l.told
+	if n := m.peers[peer]; n != nil {
+		told = &n.told
 	}
 	if told.may(m.now) {
 		*out = append(*out, core.Penalize{Peer: peer, Offence: o, Detail: told.sum(detail)})
@@ -128,7 +128,7 @@ func (m *Machine) penalize(peer core.PeerID, o core.Offence, detail string, out 
 // banned enforces a new ban.
 func (m *Machine) banned(b reputation.Ban, out *[]core.Effect) {
 	m.handshake.Refuse(m.now, b.Peer, handshake.Banned, b.Reason, &m.actions)
-	if l := m.peers[b.Peer]; l != nil && l.plain { // it would not understand
+	if n := m.peers[b.Peer]; n != nil && n.plain { // it would not understand
 		*out = append(*out, core.Disconnect{Peer: b.Peer, Reason: handshake.Banned.String()})
 	}
 	m.keepOut(b.Peer, b.Until, b.Reason, true, out)

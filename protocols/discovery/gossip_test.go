@@ -156,7 +156,7 @@ func TestOurClaimIsGossipedEverLessOftenUntilItIsNew(t *testing.T) {
 }
 
 func TestTheMemoryOfPassedClaimsIsBounded(t *testing.T) {
-	p := newPassed(3)
+	p := newRelayed(3)
 	signed, err := claim.Verify(someone(t, "alice").claim(t, 0, 1))
 	if err != nil {
 		t.Fatal(err)

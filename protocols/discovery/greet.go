@@ -121,12 +121,12 @@ func (m *Machine) complete(a handshake.Complete, out *[]core.Effect) {
 		m.handshake.Refuse(m.now, a.Peer, handshake.Membership, "the members changed", &m.actions)
 		return
 	}
-	l := m.peers[a.Peer]
-	l.member, l.version = true, a.Version
+	n := m.peers[a.Peer]
+	n.member, n.version = true, a.Version
 	m.members++
 	m.refusals.forget(a.Peer)
 	if m.cfg.Symmetry {
-		m.awaitSymmetry(l)
+		m.awaitSymmetry(n)
 	}
 	m.lists.Ready(m.now, a.Claim)
 	m.saveClaim(a.Claim, out)
@@ -137,16 +137,16 @@ func (m *Machine) complete(a handshake.Complete, out *[]core.Effect) {
 	m.uptime.Joined(m.now, a.Peer, &m.actions)
 	*out = append(*out, core.Admit{Peer: a.Peer})
 	notify(out, "peer.member", a.Peer, fmt.Sprintf("the handshake is complete, weft %v", a.Version))
-	for _, ev := range l.held {
+	for _, ev := range n.held {
 		m.deliver(ev, out)
 	}
-	l.held = nil
+	n.held = nil
 }
 
 // letStay gives a plain libp2p peer one of its places.
 func (m *Machine) letStay(peer core.PeerID, out *[]core.Effect) {
-	l := m.peers[peer]
-	if l.guest || m.plain >= m.cfg.PlainPeers {
+	n := m.peers[peer]
+	if n.guest || m.plain >= m.cfg.PlainPeers {
 		m.stats.PlainRefused++
 		text := fmt.Sprintf("all %d places for plain libp2p peers are taken", m.cfg.PlainPeers)
 		m.refusals.add(Refusal{Peer: peer, Reason: "plain-full", Text: text, ByUs: true, At: m.now})
@@ -154,7 +154,7 @@ func (m *Machine) letStay(peer core.PeerID, out *[]core.Effect) {
 		*out = append(*out, core.Disconnect{Peer: peer, Reason: text})
 		return
 	}
-	l.plain = true
+	n.plain = true
 	m.plain++
 	*out = append(*out, core.Admit{Peer: peer})
 	notify(out, "peer.plain", peer, "speaks no weft handshake: taken as a plain libp2p peer")

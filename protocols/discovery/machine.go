@@ -31,7 +31,7 @@ type Machine struct {
 	signer     *claim.Signer
 
 	now         time.Time // of the input that is being handled
-	peers       map[core.PeerID]*link
+	peers       map[core.PeerID]*neighbour
 	plain       int // of peers
 	members     int
 	addrs       []multiaddr.Multiaddr // our own
@@ -39,10 +39,10 @@ type Machine struct {
 	gossipAt    time.Time             // of our claim; zero: no member yet
 	gossiping   time.Time             // timestamp of the claim that gossipPause is about
 	gossipPause time.Duration         // to the next gossip of it
-	symmetryAt  time.Time             // the earliest deadline of links; zero: none
+	symmetryAt  time.Time             // the earliest symmetricBy of peers; zero: none
 	admissions  admissions
 	refusals    refusals
-	passed      passed  // claims that went on by gossip
+	relayed     relayed // claims that went on by gossip
 	told        telling // offences of those who are not connected
 	stats       Stats
 	actions     []core.Action // of the protocols, reused between inputs
@@ -61,7 +61,7 @@ func New(cfg Config, rng *rand.Rand) (*Machine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Machine{cfg: cfg, peers: map[core.PeerID]*link{}, refusals: newRefusals(), passed: newPassed(cfg.Claim.Capacity), told: newTelling()}
+	m := &Machine{cfg: cfg, peers: map[core.PeerID]*neighbour{}, refusals: newRefusals(), relayed: newRelayed(cfg.Claim.Capacity), told: newTelling()}
 	var err error
 	if m.signer, err = claim.NewSigner(cfg.Claim.Network, cfg.Key, cfg.Claim.Skew, cfg.Highest); err != nil {
 		return nil, fmt.Errorf("%w: Key: %w", ErrConfig, err)
@@ -197,8 +197,8 @@ func (m *Machine) act(a core.Action, out *[]core.Effect) {
 
 // received hands a message to its protocol, once the sender's handshake allows it.
 func (m *Machine) received(ev core.Received, out *[]core.Effect) {
-	l := m.peers[ev.Peer]
-	if l == nil {
+	n := m.peers[ev.Peer]
+	if n == nil {
 		return
 	}
 	if ev.Protocol == handshake.Protocol {
@@ -208,8 +208,8 @@ func (m *Machine) received(ev core.Received, out *[]core.Effect) {
 	if !m.handshake.May(m.now, ev.Peer, &m.actions) {
 		return
 	}
-	if !l.member {
-		m.stats.Held += l.hold(ev)
+	if !n.member {
+		m.stats.Held += n.hold(ev)
 		return
 	}
 	m.deliver(ev, out)

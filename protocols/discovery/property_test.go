@@ -193,7 +193,7 @@ func (c *chaos) check(r *rapid.T) {
 	if len(c.actions) != 0 {
 		r.Fatalf("%d actions are left", len(c.actions))
 	}
-	if len(c.refusals.of) != len(c.refusals.order) || len(c.passed.of) != len(c.passed.order) {
+	if len(c.refusals.of) != len(c.refusals.order) || len(c.relayed.of) != len(c.relayed.order) {
 		r.Fatal("a bounded memory lost count")
 	}
 }

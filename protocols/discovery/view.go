@@ -85,11 +85,11 @@ func (m *Machine) Peers(now time.Time) []Peer {
 	validators := m.admissions.validators()
 	all := make([]Peer, 0, len(m.peers))
 	for _, id := range sorted(m.peers) {
-		l := m.peers[id]
+		n := m.peers[id]
 		_, validator := validators[id]
 		all = append(all, Peer{
-			ID: id, Member: l.member, Plain: l.plain, Guest: l.guest, Validator: validator,
-			Inbound: l.inbound, Outbound: l.outbound, Version: l.version,
+			ID: id, Member: n.member, Plain: n.plain, Guest: n.guest, Validator: validator,
+			Inbound: n.inbound, Outbound: n.outbound, Version: n.version,
 			Score: m.reputation.Score(now, id), View: views[id],
 		})
 	}
@@ -122,9 +122,9 @@ func (m *Machine) Claims(time.Time) []ClaimState {
 	book := m.tracker.Book()
 	all := make([]ClaimState, 0, book.Len()+1)
 	add := func(s claim.Signed, own bool) {
-		l := m.peers[s.Peer]
+		n := m.peers[s.Peer]
 		_, validator := validators[s.Peer]
-		all = append(all, ClaimState{Claim: s.Claim(), Own: own, Member: l != nil && l.member, Validator: validator})
+		all = append(all, ClaimState{Claim: s.Claim(), Own: own, Member: n != nil && n.member, Validator: validator})
 	}
 	if own := m.signer.Current(); own.Bytes() != nil {
 		add(own, true)
@@ -149,8 +149,8 @@ type Validator struct {
 // Validators are the validator set, by peer and key.
 func (m *Machine) Validators(now time.Time) (all []Validator) {
 	add := func(v Validator) {
-		l := m.peers[v.Peer]
-		v.Connected = l != nil && l.member
+		n := m.peers[v.Peer]
+		v.Connected = n != nil && n.member
 		v.Uptime, v.Known = m.uptime.Uptime(now, v.Peer)
 		all = append(all, v)
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// keep does what is due in the book, until ctx ends: it sends guests away whose
+// run does what is due in the book, until ctx ends: it sends guests away whose
 // time is over, and lets the overlay see peers again with whom pubsub is settled.
-func (b *book) keep(ctx context.Context) {
+func (b *book) run(ctx context.Context) {
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	timer := time.NewTimer(0)
@@ -38,7 +38,7 @@ func (b *book) keep(ctx context.Context) {
 	}
 }
 
-// look makes keep look again.
+// look makes run look again.
 func (b *book) look() {
 	select {
 	case b.wake <- struct{}{}:

@@ -55,12 +55,12 @@ func (m *Machine) connected(now time.Time, ev core.Connected, out *[]core.Effect
 	k.since, k.due, k.guest, k.settled = now, now, ev.Guest, false
 	k.told, k.refused, k.reason = false, false, ""
 	if ev.Inbound {
-		k.link = inbound
+		k.direction = inbound
 		if !m.cfg.Symmetry { // otherwise the dial goes on, as a dial-back
 			m.book.endDial(k)
 		}
 	} else {
-		k.link, k.own = outbound, true
+		k.direction, k.own = outbound, true
 		m.answered(now, k, ev.Addr)
 		k.prove(ev.Addr)
 		m.save(now, k, out)
@@ -87,14 +87,14 @@ func (m *Machine) linked(now time.Time, ev core.Linked) {
 	if k == nil || !k.connected() || !ev.Inbound && !ev.Outbound {
 		return
 	}
-	was := k.link
-	k.link = linkOf(ev.Inbound, ev.Outbound)
+	was := k.direction
+	k.direction = directionOf(ev.Inbound, ev.Outbound)
 	switch {
-	case k.link.out() && !was.out():
+	case k.direction.out() && !was.out():
 		m.answered(now, k, nil)
 		k.own = k.chose
 		k.reason = ""
-	case !k.link.out() && was.out():
+	case !k.direction.out() && was.out():
 		k.own, k.chose = false, false
 		k.wait(now, m.cfg.DialBackAfter)
 	}
@@ -110,7 +110,7 @@ func (m *Machine) disconnected(now time.Time, id core.PeerID, out *[]core.Effect
 	if len(k.proven) > 0 || lasted {
 		m.save(now, k, out)
 	}
-	k.link, k.guest, k.own, k.chose = idle, false, false, false
+	k.direction, k.guest, k.own, k.chose = idle, false, false, false
 	if lasted && !k.held(now) {
 		k.failures, k.refusals = 0, 0
 	}

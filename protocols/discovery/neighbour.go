@@ -16,8 +16,8 @@ const (
 	maxHeldBytes = 256 << 10
 )
 
-// link is a connected peer.
-type link struct {
+// neighbour is a connected peer.
+type neighbour struct {
 	since             time.Time
 	guest             bool
 	inbound, outbound bool
@@ -31,12 +31,12 @@ type link struct {
 }
 
 // hold keeps a message for later and counts it, or drops it.
-func (l *link) hold(ev core.Received) uint64 {
-	if len(l.held) >= maxHeld || l.heldBytes+len(ev.Payload) > maxHeldBytes {
+func (n *neighbour) hold(ev core.Received) uint64 {
+	if len(n.held) >= maxHeld || n.heldBytes+len(ev.Payload) > maxHeldBytes {
 		return 0
 	}
-	l.held = append(l.held, ev)
-	l.heldBytes += len(ev.Payload)
+	n.held = append(n.held, ev)
+	n.heldBytes += len(ev.Payload)
 	return 1
 }
 
@@ -52,29 +52,29 @@ func (m *Machine) connected(ev core.Connected, out *[]core.Effect) {
 	if m.peers[ev.Peer] != nil {
 		return
 	}
-	l := &link{
+	n := &neighbour{
 		since: m.now, guest: ev.Guest, inbound: ev.Inbound, outbound: !ev.Inbound, told: newTelling(),
 		mayRenew: core.Bucket{PerSecond: 1 / ownEvery.Seconds(), Most: ownBurst},
 	}
-	m.peers[ev.Peer] = l
+	m.peers[ev.Peer] = n
 	if m.cfg.Symmetry {
-		m.awaitSymmetry(l)
+		m.awaitSymmetry(n)
 	}
 	m.handshake.LinkUp(m.now, ev.Peer, ev.Guest, &m.actions)
 	m.dialing.Handle(m.now, ev, out)
 }
 
 func (m *Machine) disconnected(ev core.Disconnected, out *[]core.Effect) {
-	l := m.peers[ev.Peer]
-	if l == nil {
+	n := m.peers[ev.Peer]
+	if n == nil {
 		return
 	}
 	delete(m.peers, ev.Peer)
 	m.handshake.LinkDown(ev.Peer)
-	if l.plain {
+	if n.plain {
 		m.plain--
 	}
-	if l.member {
+	if n.member {
 		m.members--
 		m.lists.Gone(m.now, ev.Peer)
 		m.gossip.PeerDown(m.now, ev.Peer, &m.actions)
@@ -85,26 +85,26 @@ func (m *Machine) disconnected(ev core.Disconnected, out *[]core.Effect) {
 }
 
 func (m *Machine) linked(ev core.Linked, out *[]core.Effect) {
-	l := m.peers[ev.Peer]
-	if l == nil {
+	n := m.peers[ev.Peer]
+	if n == nil {
 		return
 	}
-	l.inbound, l.outbound = ev.Inbound, ev.Outbound
+	n.inbound, n.outbound = ev.Inbound, ev.Outbound
 	if m.cfg.Symmetry {
-		m.awaitSymmetry(l)
+		m.awaitSymmetry(n)
 	}
 	m.dialing.Handle(m.now, ev, out)
 }
 
 // awaitSymmetry starts the time within which a pair must be symmetric and
 // complete, or ends it. A guest is gone sooner anyway.
-func (m *Machine) awaitSymmetry(l *link) {
+func (m *Machine) awaitSymmetry(n *neighbour) {
 	switch {
-	case l.guest, l.inbound && l.outbound && l.member:
-		l.symmetricBy = time.Time{}
-	case l.symmetricBy.IsZero():
-		l.symmetricBy = m.now.Add(m.cfg.SymmetryWithin)
-		m.symmetryAt = core.Earliest(m.symmetryAt, l.symmetricBy)
+	case n.guest, n.inbound && n.outbound && n.member:
+		n.symmetricBy = time.Time{}
+	case n.symmetricBy.IsZero():
+		n.symmetricBy = m.now.Add(m.cfg.SymmetryWithin)
+		m.symmetryAt = core.Earliest(m.symmetryAt, n.symmetricBy)
 	}
 }
 
@@ -115,23 +115,23 @@ func (m *Machine) expireLinks(out *[]core.Effect) {
 	}
 	m.symmetryAt = time.Time{}
 	for _, id := range sorted(m.peers) {
-		l := m.peers[id]
-		if due(l.symmetricBy, m.now) {
-			l.symmetricBy = time.Time{}
-			m.asymmetric(id, l, out)
+		n := m.peers[id]
+		if due(n.symmetricBy, m.now) {
+			n.symmetricBy = time.Time{}
+			m.asymmetric(id, n, out)
 			continue
 		}
-		m.symmetryAt = core.Earliest(m.symmetryAt, l.symmetricBy)
+		m.symmetryAt = core.Earliest(m.symmetryAt, n.symmetricBy)
 	}
 }
 
 // asymmetric drops all connections of a peer and keeps it out for a while.
-func (m *Machine) asymmetric(id core.PeerID, l *link, out *[]core.Effect) {
+func (m *Machine) asymmetric(id core.PeerID, n *neighbour, out *[]core.Effect) {
 	text := fmt.Sprintf("the handshake is not complete %v after the first connection", m.cfg.SymmetryWithin)
 	switch {
-	case !l.outbound:
+	case !n.outbound:
 		text = fmt.Sprintf("we could not connect to the address it claims within %v", m.cfg.SymmetryWithin)
-	case !l.inbound:
+	case !n.inbound:
 		text = fmt.Sprintf("it did not connect back within %v: is our address reachable for it?", m.cfg.SymmetryWithin)
 	}
 	m.stats.Asymmetric++
