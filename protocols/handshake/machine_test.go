@@ -102,6 +102,24 @@ func TestEveryRejection(t *testing.T) {
 	}
 }
 
+func TestARefusalNamesWhatDiffers(t *testing.T) {
+	for text, before := range map[string]func(*pair){
+		"the refused node is of \"other\"":   func(p *pair) { p.b.cfg.Network = "other" },
+		"the refused node's is not set":      func(p *pair) { p.a.cfg.Genesis = []byte{1} },
+		"the other's not set":                func(p *pair) { p.b.cfg.Genesis = []byte{1} },
+		"clock is 1m1s ahead of the other's": func(p *pair) { p.b.skew = 61 * time.Second },
+		"clock is 1m1s behind the other's":   func(p *pair) { p.b.skew = -61 * time.Second },
+	} {
+		p := newPair(t)
+		before(p)
+		p.link()
+		p.settle()
+		if all := of[Failed](p.a); len(all) != 1 || !strings.Contains(all[0].Text, text) {
+			t.Errorf("alice says %+v, want %q", all, text)
+		}
+	}
+}
+
 // A node that restarts may be back before the other side has noticed that its old
 // connection is dead. It is an honest one.
 func TestWhoRestartsIsNotPunished(t *testing.T) {

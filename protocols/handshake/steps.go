@@ -2,6 +2,7 @@ package handshake
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -43,19 +44,34 @@ func (m *Machine) late(now time.Time, l *link, out *[]core.Action) {
 	m.refuse(now, l, Timeout, fmt.Sprintf("a handshake is due within %v of the link: connect again", m.cfg.Within), out)
 }
 
+// genesis is one as text.
+func genesis(hash []byte) string {
+	if len(hash) == 0 {
+		return "not set"
+	}
+	return hex.EncodeToString(hash)
+}
+
+func ahead(skew time.Duration) string {
+	if skew < 0 {
+		return fmt.Sprintf("%v behind", -skew.Round(time.Millisecond))
+	}
+	return fmt.Sprintf("%v ahead of", skew.Round(time.Millisecond))
+}
+
 // judge compares the parts of a handshake that need no check elsewhere.
 func (m *Machine) judge(now time.Time, h Handshake) (Reason, string) {
 	if h.Network != m.cfg.Network {
-		return Network, fmt.Sprintf("yours is %q, ours %q", h.Network, m.cfg.Network)
+		return Network, fmt.Sprintf("the refused node is of %q, the other of %q", h.Network, m.cfg.Network)
 	}
 	if !bytes.Equal(h.Genesis, m.cfg.Genesis) {
-		return Genesis, fmt.Sprintf("yours is %x, ours %x", h.Genesis, m.cfg.Genesis)
+		return Genesis, fmt.Sprintf("the refused node's is %s, the other's %s", genesis(h.Genesis), genesis(m.cfg.Genesis))
 	}
 	if why := Compatible(m.cfg.Version, m.cfg.Oldest, h.Version); why != Unspecified {
-		return why, fmt.Sprintf("yours is %v, ours %v, we accept from %v on", h.Version, m.cfg.Version, m.cfg.Oldest)
+		return why, fmt.Sprintf("the refused node's is %v, the other's %v, which accepts from %v on", h.Version, m.cfg.Version, m.cfg.Oldest)
 	}
 	if skew := h.Time.Sub(now); skew.Abs() > m.cfg.MaxSkew {
-		return Clock, fmt.Sprintf("your clock is %v ahead of ours, at most %v either way", skew.Round(time.Millisecond), m.cfg.MaxSkew)
+		return Clock, fmt.Sprintf("the refused node's clock is %s the other's, allowed are %v: set both clocks", ahead(skew), m.cfg.MaxSkew)
 	}
 	if len(h.Claim) == 0 {
 		return Claim, "there is none"
