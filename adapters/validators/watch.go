@@ -172,6 +172,9 @@ func same(a, b os.FileInfo) bool {
 func (w *Watcher) take(text []byte) {
 	sum := sha256.Sum256(text)
 	if sum == w.sum {
+		if w.verdict == nil {
+			w.mend()
+		}
 		w.setErr(w.verdict)
 		return
 	}
@@ -181,10 +184,18 @@ func (w *Watcher) take(text []byte) {
 		w.report(w.verdict)
 		return
 	}
-	w.setErr(nil)
+	w.mend()
 	if !set.Equal(w.Set()) {
 		w.change(set)
 	}
+}
+
+// mend says that the file is good again.
+func (w *Watcher) mend() {
+	if w.Err() != nil {
+		w.cfg.Logger.Info("the file of "+w.cfg.Form.String()+" can be used again", "file", w.cfg.Path)
+	}
+	w.setErr(nil)
 }
 
 func (w *Watcher) change(set Set) {
@@ -215,7 +226,7 @@ func (w *Watcher) explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s file: %w; the last good one stays in force", w.cfg.Form, err)
+	return fmt.Errorf("%w; what the file of %s said before stays in force", err, w.cfg.Form)
 }
 
 func (w *Watcher) report(err error) {

@@ -31,7 +31,7 @@ func (c *client) validators(ctx context.Context, verbose bool) error {
 		return err
 	}
 	if m.GetFileError() != "" {
-		c.log.Warn("the file of validators cannot be used; what it said before is in force", "file", m.GetFile(), "err", m.GetFileError())
+		c.log.Warn("the file of validators cannot be used", "file", m.GetFile(), "err", m.GetFileError())
 	}
 	return c.show(m, func() error {
 		var rows [][]string
