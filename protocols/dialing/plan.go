@@ -53,7 +53,7 @@ func (m *Machine) fallBack(now time.Time, out *[]core.Effect) bool {
 	}
 	if !m.fallback && len(m.book.bootstrappers) > 0 {
 		m.fallback = true
-		notify(out, "bootstrap.fallback", "", "no bootstrapper can be reached: trying peers saved before")
+		notify(out, "bootstrap.fallback", "", "no bootstrapper is connected, all were tried: trying peers saved before")
 	}
 	return true
 }
