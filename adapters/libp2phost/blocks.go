@@ -73,6 +73,14 @@ func (b *blocks) refuse(now time.Time, p peer.ID) *refusal {
 	return &refusal{ReasonBlocked, fmt.Sprintf("the peer is blocked until %s: %s", have.until.UTC().Format(time.RFC3339), have.reason)}
 }
 
+// Blocked is the error of every dial to a peer that is blocked; nil when it is not.
+func (h *Host) Blocked(p peer.ID) error {
+	if why := h.book.blocks.refuse(time.Now(), p); why != nil {
+		return &DialError{Peer: p, Reason: "refused by this node: " + why.text}
+	}
+	return nil
+}
+
 // Block refuses connections with a peer, in both directions, until a time; a
 // time that has passed, such as the zero time, lifts that. A refused dial fails
 // with the reason. Connections that are up stay. Of more than 4,096 blocked
