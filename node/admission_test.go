@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
+	"github.com/weftnet/weft/adapters/admin"
 	weftv1 "github.com/weftnet/weft/adapters/admin/weft/v1"
 	"github.com/weftnet/weft/node"
 	"github.com/weftnet/weft/protocols/handshake"
@@ -111,6 +112,10 @@ func TestNodesOfDifferentNetworksRefuseEachOtherAndBothSayWhy(t *testing.T) {
 				shown, err := client(t, side.us).Peers(soon(t), &weftv1.PeersRequest{All: true})
 				if err != nil || len(shown.Peers) != 1 {
 					t.Fatalf("peers = %v, %v", shown, err)
+				}
+				_, err = client(t, side.us).Connect(soon(t), &weftv1.ConnectRequest{Address: side.them.Addrs()[0].String()})
+				if why := admin.ExplanationOf(err); why == nil || why.Reason != "handshake.refused" || !strings.Contains(err.Error(), x.reason) {
+					t.Errorf("connect = %v, want that the handshake is refused", err)
 				}
 				if p := shown.Peers[0]; p.State != "rejected" || p.Rejection != x.reason || p.Reason == "" {
 					t.Errorf("the API shows %v, want rejected for the reason %s", p, x.reason)

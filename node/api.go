@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -97,7 +98,7 @@ func (a api) Status(ctx context.Context, _ *weftv1.StatusRequest) (*weftv1.Statu
 		PeerId: s.ID.String(), Network: s.Network, Agent: s.Agent, Version: version(),
 		Started: timestamppb.New(s.Started), Uptime: durationpb.New(time.Since(s.Started)),
 		Addresses: texts(s.Addrs), Listen: cfg.Listen,
-		Peers: uint32(s.Peers), InboundPeers: uint32(s.Inbound), OutboundPeers: uint32(s.Peers - s.Inbound),
+		Peers: uint32(s.Peers), InboundPeers: uint32(s.Inbound), OutboundPeers: uint32(s.Outbound),
 		MaxPeers: uint32(cfg.MaxPeers), KnownPeers: uint32(s.Known), DhtPeers: uint32(s.DHTPeers), Topics: uint32(s.Topics),
 		DataDir: s.DataDir, Ephemeral: cfg.ephemeral(), Scope: cfg.Scope, Api: a.n.APIAddr(), Metrics: cfg.MetricsAddr,
 		Bootstrappers: uint32(len(a.n.bootstrap.list())),
@@ -107,6 +108,8 @@ func (a api) Status(ctx context.Context, _ *weftv1.StatusRequest) (*weftv1.Statu
 		Validators: uint32(s.Discovery.Places), Claims: uint32(s.Discovery.Claims.Known), ClaimSigned: timestamp(s.ClaimSigned),
 		ObservedUptime: percent(s.Discovery.Observed, s.Discovery.IsObserved),
 	}
+	out.Genesis = hex.EncodeToString(cfg.Genesis)
+	a.addMembers(out)
 	for _, c := range a.n.Health() {
 		if c.Err != nil {
 			out.NotReady = append(out.NotReady, c.Name+": "+c.Err.Error())
@@ -114,6 +117,18 @@ func (a api) Status(ctx context.Context, _ *weftv1.StatusRequest) (*weftv1.Statu
 	}
 	out.Ready = len(out.NotReady) == 0
 	return out, nil
+}
+
+// addMembers tells of the file of members.
+func (a api) addMembers(out *weftv1.StatusResponse) {
+	p, err := a.n.live()
+	if err != nil || p.members == nil {
+		return
+	}
+	out.MembersFile, out.ListedMembers = a.n.cfg.MembersFile, uint32(len(p.members.Set().Peers))
+	if err := p.members.Err(); err != nil {
+		out.MembersFileError = err.Error()
+	}
 }
 
 func (a api) Health(context.Context, *weftv1.HealthRequest) (*weftv1.HealthResponse, error) {

@@ -32,6 +32,7 @@ var explanations = []explanation{
 	{gossipsub.ErrNotJoined, connect.CodeNotFound, "topic.not_joined", "`weft topics` lists what is joined"},
 	{ErrUnknownPeer, connect.CodeNotFound, "peer.not_connected", "`weft peers` lists who is connected"},
 	{libp2phost.ErrNotConnected, connect.CodeNotFound, "peer.not_connected", "`weft peers` lists who is connected"},
+	{ErrRefused, connect.CodeFailedPrecondition, "handshake.refused", ""},
 	{kaddht.ErrNotFound, connect.CodeNotFound, "dht.not_found", ""},
 	{kaddht.ErrNoPeers, connect.CodeFailedPrecondition, "dht.no_peers", "connect to a node first: `weft connect ADDRESS`"},
 	{kaddht.ErrBadKey, connect.CodeInvalidArgument, "dht.bad_key", ""},

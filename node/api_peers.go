@@ -193,7 +193,7 @@ func (a api) Connect(ctx context.Context, r *weftv1.ConnectRequest) (*weftv1.Con
 		return nil, explain(err)
 	}
 	already := p.host.Connected(id)
-	if err := dial(ctx); err != nil {
+	if err := a.n.settle(ctx, id, dial); err != nil {
 		return nil, explain(err)
 	}
 	out := &weftv1.ConnectResponse{Already: already, Peer: &weftv1.Peer{PeerId: id.String()}}

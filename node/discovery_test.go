@@ -157,6 +157,9 @@ func TestABanEndsRefusesBothWaysAndOutlastsARestart(t *testing.T) {
 		t.Fatalf("bans after a restart = %+v, %v", bans, err)
 	}
 	refused(n)
+	if err := n.ConnectPeer(soon(t), other.ID()); err == nil || !strings.Contains(err.Error(), "blocked until") {
+		t.Errorf("looking for a banned peer = %v, want that it is blocked", err)
+	}
 	if err := n.Unban(soon(t), other.ID()); err != nil {
 		t.Fatal(err)
 	}

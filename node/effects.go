@@ -79,7 +79,11 @@ func (n *Node) notify(notice core.Notice) {
 	if slices.Contains(troubles, notice.Kind) || notice.Kind == "peer.rejected" && n.bootstrap.has(notice.Peer) {
 		level = slog.LevelWarn
 	}
-	n.cfg.Logger.Log(context.Background(), level, notice.Text, "event", notice.Kind, "peer", notice.Peer)
+	attrs := []any{"event", notice.Kind}
+	if notice.Peer != "" {
+		attrs = append(attrs, "peer", notice.Peer)
+	}
+	n.cfg.Logger.Log(context.Background(), level, notice.Text, attrs...)
 }
 
 // penalized tells of an offence. The machine bounds how many it tells of one peer.

@@ -139,7 +139,8 @@ func (n *Node) Events() *EventStream { return n.events.add(n.events.last()) }
 func (n *Node) EventsAfter(seq uint64) *EventStream { return n.events.add(seq) }
 
 // Connect dials one address that ends in /p2p/PEERID and waits for the
-// authenticated connection.
+// authenticated connection. The handshake follows: an event peer.member,
+// peer.plain or peer.rejected tells how it ended.
 func (n *Node) Connect(ctx context.Context, addr string) error {
 	p, err := n.live()
 	if err != nil {
@@ -170,6 +171,9 @@ func (n *Node) ConnectPeer(ctx context.Context, id peer.ID) error {
 		return ErrSelf
 	case p.host.Connected(id):
 		return nil
+	}
+	if err := p.host.Blocked(id); err != nil {
+		return err
 	}
 	info, err := n.FindPeer(ctx, id)
 	if err != nil {

@@ -34,7 +34,8 @@ type Status struct {
 	Started  time.Time
 	Addrs    []multiaddr.Multiaddr // full, with /p2p
 	Peers    int                   // connected
-	Inbound  int                   // of them, who dialled us
+	Inbound  int                   // of them, who dialled us; a pair may be connected both ways
+	Outbound int                   // of them, whom we dialled
 	Known    int                   // known, connected or not
 	DHTPeers int                   // in the Kademlia table
 	Topics   int                   // joined
@@ -81,8 +82,11 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 	host := p.host.Stats()
 	s.ReceivedBytes, s.SentBytes = host.ReceivedBytes, host.SentBytes
 	for _, c := range peers {
-		if c.Inbound {
+		if c.InboundConns > 0 {
 			s.Inbound++
+		}
+		if c.OutboundConns > 0 {
+			s.Outbound++
 		}
 	}
 	if !n.cfg.ephemeral() {

@@ -58,8 +58,8 @@ func (a *app) banCommand() *cobra.Command {
 			return a.call(cmd, func(ctx context.Context, c *client) error { return c.ban(ctx, args[0], f) })
 		},
 	}
-	c.Flags().DurationVar(&f.length, "for", 0, "how `long`, as 24h; otherwise an hour, doubled with each earlier ban")
-	c.Flags().StringVar(&f.reason, "reason", "", "`why`, for the list of bans")
+	c.Flags().DurationVar(&f.length, "for", 0, "how long a `duration`, as 24h; otherwise an hour, doubled with each earlier ban")
+	c.Flags().StringVar(&f.reason, "reason", "", "`text` for the list of bans, which says why")
 	return c
 }
 

@@ -17,7 +17,7 @@ func (a *app) connectCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "connect (MULTIADDR | PEER)",
 		Short:   "Connect to a peer",
-		Long:    "Connect to a peer: at a multiaddr that ends in /p2p/PEERID, or, given its peer ID alone,\nwhere the DHT finds it. Prints the peer ID.",
+		Long:    "Connect to a peer: at a multiaddr that ends in /p2p/PEERID, or, given its peer ID alone,\nwhere the DHT finds it. Waits until the handshake is complete, or says why it is refused.\nPrints the peer ID.",
 		Example: "  weft connect /ip4/192.0.2.1/tcp/30303/p2p/12D3KooW…",
 		Args:    takes(1, 1, "one MULTIADDR or PEER"),
 		RunE: func(cmd *cobra.Command, args []string) error {

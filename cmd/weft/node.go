@@ -82,12 +82,14 @@ func (c *client) status(ctx context.Context) error {
 		return c.fields(append([]string{
 			"peer id", m.GetPeerId(),
 			"network", m.GetNetwork(),
+			"genesis", dash(m.GetGenesis()),
 			"agent", m.GetAgent(),
 			"up", ago(m.GetUptime().AsDuration()),
 			"ready", readiness(m),
-			"peers", fmt.Sprintf("%d of %d (%d in, %d out), %d known", m.GetPeers(), m.GetMaxPeers(), m.GetInboundPeers(), m.GetOutboundPeers(), m.GetKnownPeers()),
-			"of them", fmt.Sprintf("%d members, %d plain libp2p peers", m.GetMembers(), m.GetPlainPeers()),
+			"peers", fmt.Sprintf("%d of %d (%d dialled us, %d dialled by us), %d known", m.GetPeers(), m.GetMaxPeers(), m.GetInboundPeers(), m.GetOutboundPeers(), m.GetKnownPeers()),
+			"of them", fmt.Sprintf("weft members %d, plain libp2p peers %d", m.GetMembers(), m.GetPlainPeers()),
 			"policy", fmt.Sprintf("admission %s, topology %s, symmetry %s", m.GetAdmission(), m.GetTopology(), m.GetSymmetry()),
+			"members", memberList(m),
 			"validators", number(m.GetValidators()),
 			"claims", fmt.Sprintf("%s, %d of others", ownClaim(m), m.GetClaims()),
 			"observed", observed(m),
@@ -98,6 +100,17 @@ func (c *client) status(ctx context.Context) error {
 			"api", dash(m.GetApi()),
 		}, each("address", m.GetAddresses())...)...)
 	})
+}
+
+// memberList is what the file of members says, and whether it can be read.
+func memberList(m *weftv1.StatusResponse) string {
+	switch {
+	case m.GetMembersFile() == "":
+		return "-"
+	case m.GetMembersFileError() != "":
+		return fmt.Sprintf("%d listed; its file cannot be used: %s", m.GetListedMembers(), m.GetMembersFileError())
+	}
+	return fmt.Sprintf("%d listed in %s", m.GetListedMembers(), m.GetMembersFile())
 }
 
 func ownClaim(m *weftv1.StatusResponse) string {

@@ -276,7 +276,7 @@ type StatusResponse struct {
 	Listen []string `protobuf:"bytes,8,rep,name=listen,proto3" json:"listen,omitempty"`
 	// Connected peers.
 	Peers uint32 `protobuf:"varint,9,opt,name=peers,proto3" json:"peers,omitempty"`
-	// Connected peers that dialled us.
+	// Connected peers that dialled us; a pair connected both ways counts here and below.
 	InboundPeers uint32 `protobuf:"varint,10,opt,name=inbound_peers,json=inboundPeers,proto3" json:"inbound_peers,omitempty"`
 	// Connected peers that we dialled.
 	OutboundPeers uint32 `protobuf:"varint,11,opt,name=outbound_peers,json=outboundPeers,proto3" json:"outbound_peers,omitempty"`
@@ -329,8 +329,16 @@ type StatusResponse struct {
 	// What the others say of this node's uptime, 0 to 100; unset when nobody said
 	// anything.
 	ObservedUptime *float64 `protobuf:"fixed64,35,opt,name=observed_uptime,json=observedUptime,proto3,oneof" json:"observed_uptime,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the network started from, in hexadecimal; empty when that is not set.
+	Genesis string `protobuf:"bytes,36,opt,name=genesis,proto3" json:"genesis,omitempty"`
+	// The file of members; empty when there is none.
+	MembersFile string `protobuf:"bytes,37,opt,name=members_file,json=membersFile,proto3" json:"members_file,omitempty"`
+	// How many peers it lists.
+	ListedMembers uint32 `protobuf:"varint,38,opt,name=listed_members,json=listedMembers,proto3" json:"listed_members,omitempty"`
+	// Why the file's present content is not in force; empty when it is.
+	MembersFileError string `protobuf:"bytes,39,opt,name=members_file_error,json=membersFileError,proto3" json:"members_file_error,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -606,6 +614,34 @@ func (x *StatusResponse) GetObservedUptime() float64 {
 		return *x.ObservedUptime
 	}
 	return 0
+}
+
+func (x *StatusResponse) GetGenesis() string {
+	if x != nil {
+		return x.Genesis
+	}
+	return ""
+}
+
+func (x *StatusResponse) GetMembersFile() string {
+	if x != nil {
+		return x.MembersFile
+	}
+	return ""
+}
+
+func (x *StatusResponse) GetListedMembers() uint32 {
+	if x != nil {
+		return x.ListedMembers
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetMembersFileError() string {
+	if x != nil {
+		return x.MembersFileError
+	}
+	return ""
 }
 
 type HealthRequest struct {
@@ -3932,7 +3968,7 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12\x18\n" +
 	"\anetwork\x18\x06 \x01(\tR\anetwork\x12\x1c\n" +
 	"\tprotocols\x18\a \x03(\tR\tprotocols\"\x0f\n" +
-	"\rStatusRequest\"\xea\b\n" +
+	"\rStatusRequest\"\xfc\t\n" +
 	"\x0eStatusResponse\x12\x17\n" +
 	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x18\n" +
 	"\anetwork\x18\x02 \x01(\tR\anetwork\x12\x14\n" +
@@ -3975,7 +4011,11 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"validators\x12\x16\n" +
 	"\x06claims\x18! \x01(\rR\x06claims\x12=\n" +
 	"\fclaim_signed\x18\" \x01(\v2\x1a.google.protobuf.TimestampR\vclaimSigned\x12,\n" +
-	"\x0fobserved_uptime\x18# \x01(\x01H\x00R\x0eobservedUptime\x88\x01\x01B\x12\n" +
+	"\x0fobserved_uptime\x18# \x01(\x01H\x00R\x0eobservedUptime\x88\x01\x01\x12\x18\n" +
+	"\agenesis\x18$ \x01(\tR\agenesis\x12!\n" +
+	"\fmembers_file\x18% \x01(\tR\vmembersFile\x12%\n" +
+	"\x0elisted_members\x18& \x01(\rR\rlistedMembers\x12,\n" +
+	"\x12members_file_error\x18' \x01(\tR\x10membersFileErrorB\x12\n" +
 	"\x10_observed_uptime\"\x0f\n" +
 	"\rHealthRequest\"H\n" +
 	"\x0eHealthResponse\x12\x0e\n" +
