@@ -30,6 +30,12 @@ type Stats struct {
 	Validators, ValidatorsConnected          int
 }
 
+// Pinned says whether the operator named a peer: as a bootstrapper or validator.
+func (m *Machine) Pinned(id core.PeerID) bool {
+	k := m.book.get(id)
+	return k != nil && k.pinned()
+}
+
 // Stats says how dialing fares.
 func (m *Machine) Stats() Stats {
 	s, b := m.stats, m.book

@@ -143,10 +143,11 @@ func (m *Machine) complete(a handshake.Complete, out *[]core.Effect) {
 	n.held = nil
 }
 
-// letStay gives a plain libp2p peer one of its places.
+// letStay gives a plain libp2p peer one of their places. Those that the operator
+// named need none, as anybody may have taken all.
 func (m *Machine) letStay(peer core.PeerID, out *[]core.Effect) {
-	n := m.peers[peer]
-	if n.guest || m.plain >= m.cfg.PlainPeers {
+	n, named := m.peers[peer], m.dialing.Pinned(peer)
+	if n.guest || !named && m.placed >= m.cfg.PlainPeers {
 		m.stats.PlainRefused++
 		text := fmt.Sprintf("all %d places for plain libp2p peers are taken", m.cfg.PlainPeers)
 		m.refusals.add(Refusal{Peer: peer, Reason: "plain-full", Text: text, ByUs: true, At: m.now})
@@ -154,8 +155,11 @@ func (m *Machine) letStay(peer core.PeerID, out *[]core.Effect) {
 		*out = append(*out, core.Disconnect{Peer: peer, Reason: text})
 		return
 	}
-	n.plain = true
+	n.plain, n.placed = true, !named
 	m.plain++
+	if n.placed {
+		m.placed++
+	}
 	*out = append(*out, core.Admit{Peer: peer})
 	notify(out, "peer.plain", peer, "speaks no weft handshake: taken as a plain libp2p peer")
 }

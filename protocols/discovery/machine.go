@@ -33,6 +33,7 @@ type Machine struct {
 	now         time.Time // of the input that is being handled
 	peers       map[core.PeerID]*neighbour
 	plain       int // of peers
+	placed      int // of plain, in one of their places
 	members     int
 	addrs       []multiaddr.Multiaddr // our own
 	signAt      time.Time             // when the signer is to look again; zero: it has not begun

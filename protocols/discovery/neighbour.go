@@ -22,6 +22,7 @@ type neighbour struct {
 	guest             bool
 	inbound, outbound bool
 	plain, member     bool
+	placed            bool // plain, in one of their places
 	version           handshake.Version
 	symmetricBy       time.Time   // zero: it is, or need not be
 	mayRenew          core.Bucket // claims of its own that it may push
@@ -73,6 +74,9 @@ func (m *Machine) disconnected(ev core.Disconnected, out *[]core.Effect) {
 	m.handshake.LinkDown(ev.Peer)
 	if n.plain {
 		m.plain--
+	}
+	if n.placed {
+		m.placed--
 	}
 	if n.member {
 		m.members--

@@ -153,13 +153,16 @@ func (c *chaos) follow(out []core.Effect) {
 
 // check counts again what the machine keeps up step by step.
 func (c *chaos) check(r *rapid.T) {
-	members, plain := 0, 0
+	members, plain, placed := 0, 0, 0
 	for id, l := range c.peers {
 		if l.member {
 			members++
 		}
 		if l.plain {
 			plain++
+		}
+		if l.placed {
+			placed++
 		}
 		if l.member && l.plain {
 			r.Fatalf("%s is a member and plain", id)
@@ -181,8 +184,8 @@ func (c *chaos) check(r *rapid.T) {
 	if members != c.members || members != s.Members || plain != c.plain || plain != s.Plain || len(c.peers) != s.Connected {
 		r.Fatalf("%d members and %d plain, counted %d and %d", members, plain, c.members, c.plain)
 	}
-	if plain > c.cfg.PlainPeers {
-		r.Fatalf("%d plain peers, at most %d", plain, c.cfg.PlainPeers)
+	if placed != c.placed || placed > c.cfg.PlainPeers {
+		r.Fatalf("%d plain peers have places, counted %d, at most %d", placed, c.placed, c.cfg.PlainPeers)
 	}
 	if s.PeerList.Connected != members || s.Gossip.Peers != members || s.Uptime.Members != members {
 		r.Fatalf("%d members; peerlist has %d, infect %d, uptime %d", members, s.PeerList.Connected, s.Gossip.Peers, s.Uptime.Members)

@@ -146,6 +146,23 @@ func TestPlainPeersHaveTheirQuota(t *testing.T) {
 	}
 }
 
+func TestPlainPeersThatTheOperatorNamedNeedNoPlace(t *testing.T) {
+	h, friend := newHubWith(t, func(c *Config) { c.PlainPeers = 1 }), someone(t, "friend")
+	h.command(SetValidators{Peers: map[core.PeerID]uint64{friend.id: 1}})
+	for _, name := range []string{"squatter", "friend", "late"} {
+		p := someone(t, name)
+		h.do(core.Connected{Peer: p.id, Inbound: true})
+		h.do(core.Plain{Peer: p.id})
+		if stays := h.peers[p.id].plain; stays != (name != "late") {
+			t.Errorf("%s stays: %v", name, stays)
+		}
+	}
+	h.do(core.Disconnected{Peer: friend.id})
+	if s := h.Stats(); s.Plain != 1 || h.placed != 1 {
+		t.Errorf("%d plain peers, %d in places, want 1 and 1", s.Plain, h.placed)
+	}
+}
+
 func closedNetwork(c *Config) {
 	c.Handshake.Admission, c.PeerList.Open = handshake.Members, false
 }
