@@ -62,6 +62,16 @@ func consume(b []byte) (f Field, used int, known bool) {
 	return f, tag + value, known
 }
 
+// AppendBytes appends a length-delimited field to b.
+func AppendBytes(b []byte, n protowire.Number, v []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(b, n, protowire.BytesType), v)
+}
+
+// AppendVarint appends a varint field to b.
+func AppendVarint(b []byte, n protowire.Number, v uint64) []byte {
+	return protowire.AppendVarint(protowire.AppendTag(b, n, protowire.VarintType), v)
+}
+
 // Once remembers which fields stood already, for messages whose fields stand at
 // most once. Numbers are 1 to 63.
 type Once uint64

@@ -69,10 +69,10 @@ const (
 func (h Handshake) Append(b []byte) []byte {
 	b = appendBytes(b, fieldNetwork, []byte(h.Network))
 	b = appendBytes(b, fieldGenesis, h.Genesis)
-	b = appendVarint(b, fieldMajor, uint64(h.Version.Major))
-	b = appendVarint(b, fieldMinor, uint64(h.Version.Minor))
-	b = appendVarint(b, fieldPatch, uint64(h.Version.Patch))
-	b = appendVarint(b, fieldTime, uint64(h.Time.UnixMilli()))
+	b = frame.AppendVarint(b, fieldMajor, uint64(h.Version.Major))
+	b = frame.AppendVarint(b, fieldMinor, uint64(h.Version.Minor))
+	b = frame.AppendVarint(b, fieldPatch, uint64(h.Version.Patch))
+	b = frame.AppendVarint(b, fieldTime, uint64(h.Time.UnixMilli()))
 	b = appendBytes(b, fieldClaim, h.Claim)
 	b = appendBytes(b, fieldQuery, h.Query)
 	return appendBytes(b, fieldProof, h.Proof.append(nil))
@@ -139,7 +139,7 @@ const (
 
 // Append appends the encoding of r to b.
 func (r Reject) Append(b []byte) []byte {
-	b = appendVarint(b, rejectReason, uint64(r.Reason))
+	b = frame.AppendVarint(b, rejectReason, uint64(r.Reason))
 	b = appendBytes(b, rejectText, []byte(printable(r.Text)))
 	return appendBytes(b, rejectList, r.List)
 }
@@ -181,15 +181,12 @@ func printable(s string) string {
 	return s
 }
 
+// appendBytes leaves out a field without a value.
 func appendBytes(b []byte, n protowire.Number, v []byte) []byte {
 	if len(v) == 0 {
 		return b
 	}
-	return protowire.AppendBytes(protowire.AppendTag(b, n, protowire.BytesType), v)
-}
-
-func appendVarint(b []byte, n protowire.Number, v uint64) []byte {
-	return protowire.AppendVarint(protowire.AppendTag(b, n, protowire.VarintType), v)
+	return frame.AppendBytes(b, n, v)
 }
 
 func bounded(f frame.Field, limit int) ([]byte, error) {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/frame"
 )
 
 var sample = Handshake{
@@ -87,7 +88,7 @@ func TestARejectionsTextIsFitToBeShown(t *testing.T) {
 		strings.Repeat("ü", MaxText):       strings.Repeat("ü", MaxText/2),
 		"a" + strings.Repeat("ü", MaxText): "a" + strings.Repeat("ü", (MaxText-1)/2),
 	} {
-		raw := appendBytes(appendVarint(nil, rejectReason, 5), rejectText, []byte(in))
+		raw := appendBytes(frame.AppendVarint(nil, rejectReason, 5), rejectText, []byte(in))
 		if got, err := ParseReject(raw); err != nil || got.Text != want || got.Reason != Clock {
 			t.Errorf("%.20q: shown as %.20q, %v", in, got.Text, err)
 		}
@@ -95,12 +96,12 @@ func TestARejectionsTextIsFitToBeShown(t *testing.T) {
 }
 
 func TestRejectBounds(t *testing.T) {
-	if r, err := ParseReject(appendVarint(nil, rejectReason, 1<<40)); err != nil || r.Reason != 255 {
+	if r, err := ParseReject(frame.AppendVarint(nil, rejectReason, 1<<40)); err != nil || r.Reason != 255 {
 		t.Errorf("a reason of 2^40: %v, %v", r.Reason, err)
 	}
 	for name, raw := range map[string][]byte{
 		"a list over the limit": Reject{List: make([]byte, MaxList+1)}.Append(nil),
-		"two reasons":           appendVarint(appendVarint(nil, rejectReason, 1), rejectReason, 2),
+		"two reasons":           frame.AppendVarint(frame.AppendVarint(nil, rejectReason, 1), rejectReason, 2),
 		"noise":                 {0xff},
 	} {
 		if _, err := ParseReject(raw); !errors.Is(err, ErrMalformed) {

@@ -68,13 +68,13 @@ const (
 // Append appends the encoding of m, as a message of type kind, to b.
 func (m Message) Append(kind frame.Type, b []byte) []byte {
 	if kind != TypePush {
-		b = protowire.AppendBytes(protowire.AppendTag(b, fieldID, protowire.BytesType), m.ID[:])
+		b = frame.AppendBytes(b, fieldID, m.ID[:])
 	}
 	if kind == TypePush || kind == TypeItem {
-		b = protowire.AppendBytes(protowire.AppendTag(b, fieldItem, protowire.BytesType), m.Item)
+		b = frame.AppendBytes(b, fieldItem, m.Item)
 	}
 	if kind == TypeAnswer {
-		b = protowire.AppendVarint(protowire.AppendTag(b, fieldStatus, protowire.VarintType), uint64(m.Status))
+		b = frame.AppendVarint(b, fieldStatus, uint64(m.Status))
 	}
 	return b
 }

@@ -42,19 +42,17 @@ const (
 
 // Append appends the encoding of q to b.
 func (q Query) Append(b []byte) []byte {
-	b = protowire.AppendTag(b, queryHashes, protowire.VarintType)
-	b = protowire.AppendVarint(b, uint64(q.filter.hashes))
-	b = protowire.AppendTag(b, queryFilter, protowire.BytesType)
-	b = protowire.AppendBytes(b, q.filter.bits)
-	b = protowire.AppendTag(b, querySalt, protowire.BytesType)
-	return protowire.AppendBytes(b, q.salt[:])
+	b = frame.AppendVarint(b, queryHashes, uint64(q.filter.hashes))
+	b = frame.AppendBytes(b, queryFilter, q.filter.bits)
+	return frame.AppendBytes(b, querySalt, q.salt[:])
 }
 
 // size is about how many bytes the encoding takes.
 func (q Query) size() int { return len(q.filter.bits) + SaltSize }
 
 // ParseQuery decodes a peer's query and refuses what no honest node sends: with
-// frame.ErrFields or one of the errors above. The query refers to msg, which must not change afterwards.
+// frame.ErrFields or one of the errors above. The query refers to msg, which must
+// not change afterwards.
 func ParseQuery(msg []byte) (Query, error) {
 	var hashes uint64
 	var filter, salt []byte

@@ -54,24 +54,17 @@ const (
 
 // Append appends the encoding of m to b.
 func (m GetPeerList) Append(b []byte) []byte {
-	b = appendID(b, m.ID)
-	b = protowire.AppendTag(b, messageQuery, protowire.BytesType)
-	return protowire.AppendBytes(b, m.Query.Append(nil))
+	b = frame.AppendVarint(b, messageID, m.ID)
+	return frame.AppendBytes(b, messageQuery, m.Query.Append(nil))
 }
 
 // Append appends the encoding of m to b.
 func (m PeerList) Append(b []byte) []byte {
-	b = appendID(b, m.ID)
+	b = frame.AppendVarint(b, messageID, m.ID)
 	for _, e := range m.Envelopes {
-		b = protowire.AppendTag(b, messageClaim, protowire.BytesType)
-		b = protowire.AppendBytes(b, e)
+		b = frame.AppendBytes(b, messageClaim, e)
 	}
 	return b
-}
-
-func appendID(b []byte, id uint64) []byte {
-	b = protowire.AppendTag(b, messageID, protowire.VarintType)
-	return protowire.AppendVarint(b, id)
 }
 
 // ParseGetPeerList decodes a question; it refers to msg.

@@ -49,16 +49,11 @@ const (
 
 // Append appends the encoding of p to b.
 func (p Ping) Append(b []byte) []byte {
-	b = Pong{p.ID}.Append(b)
-	b = protowire.AppendTag(b, fieldUptime, protowire.VarintType)
-	return protowire.AppendVarint(b, uint64(p.Uptime))
+	return frame.AppendVarint(Pong{p.ID}.Append(b), fieldUptime, uint64(p.Uptime))
 }
 
 // Append appends the encoding of p to b.
-func (p Pong) Append(b []byte) []byte {
-	b = protowire.AppendTag(b, fieldID, protowire.VarintType)
-	return protowire.AppendVarint(b, p.ID)
-}
+func (p Pong) Append(b []byte) []byte { return frame.AppendVarint(b, fieldID, p.ID) }
 
 // ParsePing decodes a ping.
 func ParsePing(payload []byte) (Ping, error) {
