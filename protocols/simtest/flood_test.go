@@ -115,7 +115,7 @@ func (l *liar) Handle(now time.Time, ev core.Event, out *[]core.Effect) {
 // Valid claims of identities that are no nodes, without end: in answers to
 // questions, which each full answer with news brings forth, and by gossip.
 func TestAFloodOfFreshIdentitiesLeavesTheHonestClaims(t *testing.T) {
-	capacity, flood := 512, 15_000
+	capacity, flood := 256, 6_000
 	if complete {
 		capacity, flood = 16_384, 1_000_000
 	}
