@@ -177,7 +177,7 @@ func (a api) Ban(ctx context.Context, r *weftv1.BanRequest) (*weftv1.BanResponse
 	if len(reason) > maxReason {
 		return nil, explain(fmt.Errorf("%w: a reason of %d bytes: at most %d", ErrArgument, len(reason), maxReason))
 	}
-	if err := a.n.Ban(id, d, reason); err != nil {
+	if err := a.n.Ban(ctx, id, d, reason); err != nil {
 		return nil, explain(err)
 	}
 	bans, err := a.n.Bans(ctx)

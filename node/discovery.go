@@ -225,7 +225,7 @@ func (n *Node) SetValidators(set ValidatorSet) error {
 
 // Ban disconnects a peer and refuses it, both ways, for a time; zero means an hour,
 // doubled with each earlier ban. It is kept over restarts.
-func (n *Node) Ban(id peer.ID, d time.Duration, reason string) error {
+func (n *Node) Ban(ctx context.Context, id peer.ID, d time.Duration, reason string) error {
 	p, err := n.live()
 	switch {
 	case err != nil:
@@ -236,7 +236,7 @@ func (n *Node) Ban(id peer.ID, d time.Duration, reason string) error {
 		return fmt.Errorf("%w: a ban of %v: use more than zero", ErrArgument, d)
 	}
 	p.command(discovery.Ban{Peer: id, For: d, Reason: reason})
-	_, err = n.Bans(context.Background()) // now it is in force
+	_, err = n.Bans(ctx) // now it is in force
 	return err
 }
 

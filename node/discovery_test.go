@@ -129,7 +129,7 @@ func TestABanEndsRefusesBothWaysAndOutlastsARestart(t *testing.T) {
 	}
 	awaitPeer(t, n, other.ID())
 	awaitPeer(t, other, n.ID())
-	if err := n.Ban(other.ID(), time.Hour, "it was rude"); err != nil {
+	if err := n.Ban(t.Context(), other.ID(), time.Hour, "it was rude"); err != nil {
 		t.Fatal(err)
 	}
 	gone(t, n, other.ID())
