@@ -79,7 +79,14 @@ func (n *Node) notify(notice core.Notice) {
 	if slices.Contains(troubles, notice.Kind) || notice.Kind == "peer.rejected" && n.bootstrap.has(notice.Peer) {
 		level = slog.LevelWarn
 	}
+	hidden, show := n.notices.show(time.Now(), level.String()+notice.Kind) // nobody hides what a bootstrapper says
+	if !show {
+		return
+	}
 	attrs := []any{"event", notice.Kind}
+	if hidden > 0 {
+		attrs = append(attrs, "not_shown", hidden)
+	}
 	if notice.Peer != "" {
 		attrs = append(attrs, "peer", notice.Peer)
 	}

@@ -30,6 +30,7 @@ type Node struct {
 	cfg       Config
 	events    *eventHub
 	bootstrap bootstrapSet
+	notices   noticeLog // the loop's
 
 	mu      sync.Mutex // guards the life cycle: New -> Start -> Close
 	started bool
