@@ -8,8 +8,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// ErrRefused is wrapped when a peer is connected and the handshake then fails.
-var ErrRefused = errors.New("the handshake failed")
+// errRefused is wrapped when a peer is connected and the handshake then fails.
+var errRefused = errors.New("the handshake failed")
 
 // settle dials and waits until the handshake is over. Being connected alone says
 // little: the peer may be of another network.
@@ -53,10 +53,10 @@ func (n *Node) outcome(e Event, id peer.ID) (bool, error) {
 	case "peer.member", "peer.plain":
 		return true, nil
 	case "peer.rejected":
-		return true, fmt.Errorf("%w: %s", ErrRefused, legible(e.Text, maxText))
+		return true, fmt.Errorf("%w: %s", errRefused, legible(e.Text, maxText))
 	case "peer.disconnected":
 		if p, err := n.live(); err != nil || !p.host.Connected(id) {
-			return true, fmt.Errorf("%w: the connection was closed before it was complete: try again", ErrRefused)
+			return true, fmt.Errorf("%w: the connection was closed before it was complete: try again", errRefused)
 		}
 	}
 	return false, nil

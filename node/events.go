@@ -10,7 +10,17 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// Event is something that happened to the node, told for people and scripts.
+// Event is something that happened to the node, told for people and scripts. The
+// kinds:
+//
+//   - node.started, node.draining
+//   - bootstrap.connected, bootstrap.unreachable, bootstrap.fallback
+//   - peer.connected, peer.dial_failed, peer.dropped (we disconnect it),
+//     peer.disconnected
+//   - peer.member (the handshake is complete), peer.rejected, peer.plain, and
+//     peer.left when a member is gone
+//   - peer.silent (it answers no ping), peer.offence, peer.banned, peer.unbanned
+//   - claim.unsigned (our own addresses could not be signed)
 type Event struct {
 	Seq  uint64    // counts up from 1 for each node's run
 	Time time.Time // when the node noticed
