@@ -16,6 +16,7 @@ func (a *app) claimsCommand() *cobra.Command {
 		Short: "List the signed address claims that the node holds",
 		Long: "List the signed claims that the node holds: where their owners say that they can be\n" +
 			"dialled, until when, and how the node stands to them. The node's own is among them.\n" +
+			"Where only members are admitted it holds those of validators and bootstrappers alone.\n" +
 			"With PEER everything about the claim of that one is told.",
 		Args:              takes(0, 1, "one PEER or none"),
 		ValidArgsFunction: a.completes(claimants),
