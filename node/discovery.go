@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -219,8 +221,41 @@ func (n *Node) SetValidators(set ValidatorSet) error {
 	if p.validators != nil {
 		return fmt.Errorf("%w: %s", ErrValidatorsFile, n.cfg.ValidatorsFile)
 	}
-	p.setValidators(set)
+	if err := checkWeights(set); err != nil {
+		return err
+	}
+	p.setValidators(ValidatorSet{Peers: maps.Clone(set.Peers), Keys: maps.Clone(set.Keys)}) // the caller's may change
 	return nil
+}
+
+// checkWeights holds a set to what a file may say.
+func checkWeights(set ValidatorSet) error {
+	var total uint64
+	for w := range allWeights(set) {
+		switch {
+		case w == 0:
+			return fmt.Errorf("%w: a validator has the weight 0: use 1 or more, or leave it out", ErrArgument)
+		case w > math.MaxUint64-total:
+			return fmt.Errorf("%w: all weights together pass 2^64: use smaller ones", ErrArgument)
+		}
+		total += w
+	}
+	return nil
+}
+
+func allWeights(set ValidatorSet) iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		for _, w := range set.Peers {
+			if !yield(w) {
+				return
+			}
+		}
+		for _, w := range set.Keys {
+			if !yield(w) {
+				return
+			}
+		}
+	}
 }
 
 // Ban disconnects a peer and refuses it, both ways, for a time; zero means an hour,
