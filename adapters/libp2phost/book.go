@@ -106,7 +106,7 @@ func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction) (gu
 		return false, why
 	}
 	if pl := b.places[p]; pl != nil {
-		return pl.guest, pl.refuse(dir)
+		return pl.guest, pl.refuse(dir, b.symmetry)
 	}
 	if reserved {
 		return false, nil
@@ -118,12 +118,12 @@ func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction) (gu
 }
 
 // refuse says why a connected peer may not have a further connection.
-func (pl *place) refuse(dir network.Direction) *refusal {
+func (pl *place) refuse(dir network.Direction, symmetry bool) *refusal {
 	if pl.leaving {
 		return &refusal{ReasonPerPeer, "the peer is being disconnected: connect again when that is done"}
 	}
 	n, most, whose := pl.live(dir), inboundPerPeer, "of its own"
-	if dir == network.DirOutbound && pl.guest {
+	if dir == network.DirOutbound && pl.guest && !symmetry { // with it, we can answer on a connection of our own only
 		return &refusal{ReasonFull, "the peer is here as a guest, since all places are taken"}
 	}
 	if dir == network.DirOutbound {

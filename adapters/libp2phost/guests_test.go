@@ -69,17 +69,25 @@ func TestAPeerIsAGuestOnlyWhileThePlacesAreTaken(t *testing.T) {
 	}
 }
 
-func TestADialOfOursNeverMakesAGuestNorReachesOne(t *testing.T) {
-	h, p, q := fullHost(t, symmetric), newTestHost(t), newTestHost(t)
+func TestADialOfOursNeverMakesAGuest(t *testing.T) {
+	h, q := fullHost(t), newTestHost(t)
+	h.Dial(q.ID(), q.Addrs())
+	failed := await(t, h.events, func(f core.DialFailed) bool { return f.Peer == q.ID() })
+	if !strings.Contains(failed.Reason, "places are taken") {
+		t.Errorf("reason %q", failed.Reason)
+	}
+	if st := h.Stats(); st.Guests != 0 || st.Peers != 1 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+// With symmetry a guest gets its list on a connection of ours.
+func TestWithSymmetryAGuestIsDialledBackAndStaysOne(t *testing.T) {
+	h, p := fullHost(t, symmetric), newTestHost(t, symmetric)
 	mustConnect(t, p, h.on("tcp"))
 	await(t, h.events, func(c core.Connected) bool { return c.Peer == p.ID() && c.Guest })
-	for _, to := range []*testHost{p, q} {
-		h.Dial(to.ID(), to.Addrs())
-		failed := await(t, h.events, func(f core.DialFailed) bool { return f.Peer == to.ID() })
-		if !strings.Contains(failed.Reason, "places are taken") {
-			t.Errorf("reason %q", failed.Reason)
-		}
-	}
+	h.Dial(p.ID(), p.Addrs())
+	await(t, h.events, func(l core.Linked) bool { return l.Peer == p.ID() && l.Inbound && l.Outbound })
 	if st := h.Stats(); st.Guests != 1 || st.Peers != 1 {
 		t.Errorf("stats %+v", st)
 	}

@@ -131,7 +131,7 @@ func (b *book) line(k *known) *queue {
 	switch {
 	case k.dial != nil:
 		return nil
-	case k.direction == inbound && b.symmetry && !k.guest && len(k.claimed) > 0:
+	case k.direction == inbound && b.symmetry && len(k.claimed) > 0:
 		return &b.back
 	case k.connected():
 		return nil

@@ -106,17 +106,12 @@ func TestWithoutSymmetryNobodyIsDialledBack(t *testing.T) {
 	}
 }
 
-func TestGuestsBannedAndRejectedPeersAreNotDialledBack(t *testing.T) {
+// Without that a guest could not be told anything.
+func TestAGuestIsDialledBack(t *testing.T) {
 	b := newBench(t, symmetric)
-	b.handle(core.Connected{Peer: "guest", Addr: addr(1), Inbound: true, Guest: true})
+	b.handle(core.Connected{Peer: "guest", Addr: addr(9), Inbound: true, Guest: true})
 	b.claim("guest", addr(1))
-	b.accept("banned")
-	b.command(CoolDown{Peer: "banned", Until: b.now.Add(time.Hour), Banned: true})
-	b.claim("banned", addr(2))
-	b.accept("rejected")
-	b.command(Rejected{Peer: "rejected", Reason: "network", Lasting: true})
-	b.claim("rejected", addr(3))
-	b.wantDial()
+	b.wantDialAt("guest", addr(1))
 	if s := b.m.Stats(); s.Guests != 1 {
 		t.Errorf("stats %+v, want one guest", s)
 	}
@@ -124,6 +119,17 @@ func TestGuestsBannedAndRejectedPeersAreNotDialledBack(t *testing.T) {
 	if p := b.state("guest"); p.Failures != 0 {
 		t.Errorf("a guest that left as it must: %+v", p)
 	}
+}
+
+func TestBannedAndRejectedPeersAreNotDialledBack(t *testing.T) {
+	b := newBench(t, symmetric)
+	b.accept("banned")
+	b.command(CoolDown{Peer: "banned", Until: b.now.Add(time.Hour), Banned: true})
+	b.claim("banned", addr(2))
+	b.accept("rejected")
+	b.command(Rejected{Peer: "rejected", Reason: "network", Lasting: true})
+	b.claim("rejected", addr(3))
+	b.wantDial()
 }
 
 func TestADialBackOutlivesTheConnection(t *testing.T) {

@@ -270,6 +270,8 @@ func (m *Machine) verified(ev core.Verified, out *[]core.Effect) {
 			_ = m.tracker.Book().Count(a.err)
 		}
 		m.gossiped(a, out)
+	case farewell:
+		m.bid(ev.Peer, a, out)
 	case checkedOwn:
 		m.renewed(ev.Peer, a, out)
 	}

@@ -167,9 +167,48 @@ func (m *Machine) letStay(peer core.PeerID, out *[]core.Effect) {
 // failed shows why a handshake failed.
 func (m *Machine) failed(a handshake.Failed, out *[]core.Effect) {
 	refusal := Refusal{Peer: a.Peer, Reason: a.Reason.String(), Text: a.Text, ByUs: a.ByUs, At: m.now}
-	m.refusals.add(refusal)
-	if !a.ByUs || a.Reason != handshake.Banned { // a ban keeps it out by itself, and may be lifted
-		m.dialing.Handle(m.now, rejected(a.Peer, refusal.String(), a.Reason.Lasting()), out)
+	m.refuse(refusal, out)
+	cmd := rejected(a.Peer, refusal.String(), a.Reason.Lasting())
+	switch {
+	case a.ByUs && a.Reason == handshake.Banned: // a ban keeps it out by itself, and may be lifted
+	case m.unheard(a):
+		m.dialToTell(a, cmd, out)
+	default:
+		m.dialing.Handle(m.now, cmd, out)
 	}
-	notify(out, "peer.rejected", a.Peer, refusal.String())
+}
+
+func (m *Machine) refuse(r Refusal, out *[]core.Effect) {
+	m.refusals.add(r)
+	notify(out, "peer.rejected", r.Peer, r.String())
+}
+
+// unheard says that a peer cannot hear why we refuse it: with symmetry we speak on a
+// connection of our own only, and there is none.
+func (m *Machine) unheard(a handshake.Failed) bool {
+	l := m.peers[a.Peer]
+	return m.cfg.Symmetry && a.ByUs && a.Claim != nil && l != nil && !l.outbound
+}
+
+// farewell is the answer to the check of the claim of a peer that we refused.
+type farewell struct {
+	claim    claim.Signed
+	err      error
+	rejected core.Command // for dialing, once the dial is under way
+}
+
+// dialToTell dials back whom we refused, where it claims to be, so that it learns why.
+func (m *Machine) dialToTell(a handshake.Failed, cmd core.Command, out *[]core.Effect) {
+	verify := m.cfg.VerifyClaim
+	*out = append(*out, core.Verify{Peer: a.Peer, Check: func() any {
+		s, err := verify(a.Claim)
+		return farewell{s, err, cmd}
+	}})
+}
+
+func (m *Machine) bid(peer core.PeerID, f farewell, out *[]core.Effect) {
+	if f.err == nil && f.claim.Peer == peer && m.peers[peer] != nil {
+		m.discovered(f.claim, false, out)
+	}
+	m.dialing.Handle(m.now, f.rejected, out)
 }

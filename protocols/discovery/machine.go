@@ -55,6 +55,7 @@ func New(cfg Config, rng *rand.Rand) (*Machine, error) {
 	cfg.Dialing.Symmetry = cfg.Symmetry
 	if cfg.Symmetry { // our half can begin only after the peer's, and a dial
 		cfg.Handshake.Within = cfg.SymmetryWithin
+		cfg.Handshake.Linger = max(cfg.Handshake.Linger, dialToTellWithin)
 	}
 	if cfg.VerifyClaim == nil {
 		cfg.VerifyClaim = claim.Verify

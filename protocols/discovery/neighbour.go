@@ -49,6 +49,10 @@ const (
 	ownEvery = 10 * time.Second
 )
 
+// dialToTellWithin is the time, with symmetry, to dial back whom we refuse and tell it
+// why. Chosen for a dial of six round trips over half the world.
+const dialToTellWithin = 3 * time.Second
+
 func (m *Machine) connected(ev core.Connected, out *[]core.Effect) {
 	if m.peers[ev.Peer] != nil {
 		return
@@ -78,6 +82,7 @@ func (m *Machine) disconnected(ev core.Disconnected, out *[]core.Effect) {
 	if n.placed {
 		m.placed--
 	}
+	m.unreached(ev.Peer, n, out)
 	if n.member {
 		m.members--
 		m.lists.Gone(m.now, ev.Peer)
@@ -86,6 +91,19 @@ func (m *Machine) disconnected(ev core.Disconnected, out *[]core.Effect) {
 		notify(out, "peer.left", ev.Peer, "a member is gone")
 	}
 	m.dialing.Handle(m.now, ev, out)
+}
+
+// unreached tells, with symmetry, why a peer left that we dialled and that did not
+// dial us in time: it could not say so itself.
+func (m *Machine) unreached(peer core.PeerID, n *neighbour, out *[]core.Effect) {
+	told, late := m.refusals.of[peer].At, m.now.Sub(n.since) >= m.cfg.SymmetryWithin*9/10 // by its clock it may be time
+	if !m.cfg.Symmetry || n.member || n.plain || n.inbound || !late || !told.Before(n.since) {
+		return
+	}
+	m.refuse(Refusal{
+		Peer: peer, Reason: handshake.Asymmetric.String(), At: m.now,
+		Text: "it disconnected without having connected back: is our address reachable for it?",
+	}, out)
 }
 
 func (m *Machine) linked(ev core.Linked, out *[]core.Effect) {

@@ -53,6 +53,7 @@ type Failed struct {
 	Reason Reason
 	Text   string // for people; may be a stranger's words
 	ByUs   bool   // we refused; otherwise the peer did
+	Claim  []byte // when we refused: what it claims, unchecked; nil: it had not introduced itself
 }
 
 // Disconnect closes every connection to a peer.

@@ -27,6 +27,7 @@ func (m *Machine) onHandshake(now time.Time, l *link, payload []byte, out *[]cor
 		return
 	}
 	if why, text := m.judge(now, h); why != Unspecified {
+		l.theirs = h
 		m.refuse(now, l, why, text, out)
 		return
 	}
@@ -182,11 +183,11 @@ func (m *Machine) reject(now time.Time, l *link, r Reject, out *[]core.Action) {
 	m.settle(l)
 	m.pending = append(m.pending, l)
 	l.deadline = now.Add(m.cfg.Linger)
-	l.state, l.reason, l.theirs = closing, r.Reason, Handshake{}
 	m.stats.RefusedByUs[known(r.Reason)]++
 	*out = append(*out,
 		send(l.peer, TypeReject, r.Append(nil)),
-		Failed{Peer: l.peer, Reason: r.Reason, Text: r.Text, ByUs: true})
+		Failed{Peer: l.peer, Reason: r.Reason, Text: r.Text, ByUs: true, Claim: l.theirs.Claim})
+	l.state, l.reason, l.theirs = closing, r.Reason, Handshake{}
 }
 
 // parting watches a link that is about to be cut: when the peer refuses us too,
