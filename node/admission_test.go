@@ -91,17 +91,22 @@ func replaceFile(t testing.TB, path, text string) {
 func (f membersFile) admits(c *node.Config) { c.Admission, c.MembersFile = "members", f.path }
 
 func TestNodesOfDifferentNetworksRefuseEachOtherAndBothSayWhy(t *testing.T) {
+	otherNetwork := func(c *node.Config) { c.Network = "other" }
+	otherGenesis := func(c *node.Config) { c.Genesis = []byte("another block") }
 	for _, x := range []struct {
-		reason string
-		other  func(*node.Config)
+		name, reason string
+		other        func(*node.Config)
+		both         func(*node.Config)
 	}{
-		{"network", func(c *node.Config) { c.Network = "other" }},
-		{"genesis", func(c *node.Config) { c.Genesis = []byte("another block") }},
+		{"network", "network", otherNetwork, func(*node.Config) {}},
+		{"genesis", "genesis", otherGenesis, func(*node.Config) {}},
+		{"network, symmetric", "network", otherNetwork, symmetric},
+		{"genesis, symmetric", "genesis", otherGenesis, symmetric},
 	} {
-		t.Run(x.reason, func(t *testing.T) {
+		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
-			a := start(t, withAPI)
-			b := start(t, withAPI, x.other, joining(a))
+			a := start(t, withAPI, x.both)
+			b := start(t, withAPI, x.both, x.other, joining(a))
 			for _, side := range []struct{ us, them *node.Node }{{a, b}, {b, a}} {
 				e := awaitEvent(t, side.us.EventsAfter(0), "peer.rejected", side.them.ID())
 				r := refusal(t, side.us, side.them.ID())
@@ -126,10 +131,16 @@ func TestNodesOfDifferentNetworksRefuseEachOtherAndBothSayWhy(t *testing.T) {
 }
 
 func TestAStrangerIsRefusedWhereMembersAreNamed(t *testing.T) {
-	friend := start(t)
+	for name, how := range map[string]func(*node.Config){"one way": func(*node.Config) {}, "symmetric": symmetric} {
+		t.Run(name, func(t *testing.T) { strangerIsRefused(t, how) })
+	}
+}
+
+func strangerIsRefused(t *testing.T, how func(*node.Config)) {
+	friend := start(t, how)
 	list := newMembersFile(t, friend.ID())
-	closed := start(t, list.admits)
-	stranger := start(t, joining(closed))
+	closed := start(t, how, list.admits)
+	stranger := start(t, how, joining(closed))
 	for _, side := range []struct{ us, them *node.Node }{{closed, stranger}, {stranger, closed}} {
 		if r := refusal(t, side.us, side.them.ID()); r.Reason != "membership" {
 			t.Errorf("refused for %+v, want membership", r)

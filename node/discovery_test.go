@@ -64,16 +64,21 @@ func TestAMeshOfTenCompletesAndHoldsEverybodysClaim(t *testing.T) {
 func p2pOf(n *node.Node) multiaddr.Multiaddr { return multiaddr.StringCast("/p2p/" + n.ID().String()) }
 
 func TestAFullNodeHandsANewcomerOn(t *testing.T) {
-	full := start(t, places(2, 1))
-	a := start(t, joining(full))
-	awaitPeer(t, full, a.ID())
-	newcomer := start(t, joining(full))
-	awaitPeer(t, newcomer, a.ID())
-	if r := refusal(t, newcomer, full.ID()); r.Reason != "full" || r.ByUs {
-		t.Errorf("the newcomer shows %+v, want that the node was full", r)
-	}
-	if n := members(t, full); n != 1 {
-		t.Errorf("the full node has %d members, want 1", n)
+	for name, how := range map[string]func(*node.Config){"one way": func(*node.Config) {}, "symmetric": symmetric} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			full := start(t, how, places(2, 1))
+			a := start(t, how, joining(full))
+			awaitPeer(t, full, a.ID())
+			newcomer := start(t, how, joining(full))
+			awaitPeer(t, newcomer, a.ID())
+			if r := refusal(t, newcomer, full.ID()); r.Reason != "full" || r.ByUs {
+				t.Errorf("the newcomer shows %+v, want that the node was full", r)
+			}
+			if n := members(t, full); n != 1 {
+				t.Errorf("the full node has %d members, want 1", n)
+			}
+		})
 	}
 }
 

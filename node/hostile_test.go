@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	"github.com/multiformats/go-multiaddr"
@@ -84,28 +85,37 @@ const (
 	handshakeMost  = 8 * time.Second
 )
 
-func TestNothingKeepsAnUnfinishedHandshakeAlive(t *testing.T) {
-	for _, x := range []struct {
-		name   string
-		reason string
-		babble func(r *rawPeer, n *node.Node) func() error // called again and again
-	}{
-		{"silence", "timeout", func(*rawPeer, *node.Node) func() error { return func() error { return nil } }},
-		{"libp2p pings", "timeout", func(r *rawPeer, n *node.Node) func() error {
-			return func() error { return (<-ping.Ping(soon(r.t), r.host, n.ID())).Error }
+// babbler is a peer that does anything but complete its handshake.
+type babbler struct {
+	name string
+	says func(r *rawPeer, n *node.Node) func() error // called again and again
+
+	r    *rawPeer
+	n    *node.Node
+	say  func() error
+	mute bool
+}
+
+func babblers() []*babbler {
+	return []*babbler{
+		{name: "silence", says: func(*rawPeer, *node.Node) func() error { return func() error { return nil } }},
+		{name: "libp2p pings", says: func(r *rawPeer, n *node.Node) func() error {
+			return func() error {
+				return (<-ping.Ping(network.WithNoDial(soon(r.t), "only while it is connected"), r.host, n.ID())).Error
+			}
 		}},
-		{"malformed handshakes", "timeout", func(r *rawPeer, n *node.Node) func() error {
+		{name: "malformed handshakes", says: func(r *rawPeer, n *node.Node) func() error {
 			s := r.open(n, handshake.Protocol)
 			return func() error { _, err := s.Write(r.message(handshake.TypeHandshake, []byte("?"))); return err }
 		}},
-		{"early pings", "timeout", func(r *rawPeer, n *node.Node) func() error {
+		{name: "early pings", says: func(r *rawPeer, n *node.Node) func() error {
 			s := r.open(n, uptime.Protocol)
 			return func() error {
 				_, err := s.Write(r.message(uptime.TypePing, uptime.Ping{ID: 1}.Append(nil)))
 				return err
 			}
 		}},
-		{"a handshake byte by byte", "timeout", func(r *rawPeer, n *node.Node) func() error {
+		{name: "a handshake byte by byte", says: func(r *rawPeer, n *node.Node) func() error {
 			s, bytes := r.open(n, handshake.Protocol), r.message(handshake.TypeHandshake, r.hello().Append(nil))
 			return func() error {
 				_, err := s.Write(bytes[:1])
@@ -113,7 +123,7 @@ func TestNothingKeepsAnUnfinishedHandshakeAlive(t *testing.T) {
 				return err
 			}
 		}},
-		{"no acceptance", "timeout", func(r *rawPeer, n *node.Node) func() error {
+		{name: "no acceptance", says: func(r *rawPeer, n *node.Node) func() error {
 			s, bytes := r.open(n, handshake.Protocol), r.message(handshake.TypeHandshake, r.hello().Append(nil))
 			return func() error {
 				_, err := s.Write(bytes)
@@ -121,34 +131,43 @@ func TestNothingKeepsAnUnfinishedHandshakeAlive(t *testing.T) {
 				return err
 			}
 		}},
-	} {
-		t.Run(x.name, func(t *testing.T) {
-			t.Parallel()
-			r := newRawPeer(t)
-			n := start(t, newMembersFile(t, r.host.ID()).admits)
-			r.connect(n)
-			say := x.babble(r, n)
-			every := time.NewTicker(700 * time.Millisecond)
-			defer every.Stop()
-			for r.connected(n) {
-				if err := say(); err != nil {
-					break
-				}
-				<-every.C
-			}
-			up := awaitEvent(t, n.EventsAfter(0), "peer.connected", r.host.ID())
-			refused := awaitEvent(t, n.EventsAfter(0), "peer.rejected", r.host.ID())
-			down := awaitEvent(t, n.EventsAfter(0), "peer.disconnected", r.host.ID())
-			if took := refused.Time.Sub(up.Time); took < handshakeLeast || took > handshakeMost {
-				t.Errorf("refused after %v", took)
-			}
-			if took := down.Time.Sub(up.Time); took > handshakeMost {
-				t.Errorf("disconnected after %v", took)
-			}
-			if got := refusal(t, n, r.host.ID()).Reason; got != x.reason {
-				t.Errorf("refused for %s, want %s", got, x.reason)
-			}
-		})
+	}
+}
+
+func TestNothingKeepsAnUnfinishedHandshakeAlive(t *testing.T) {
+	t.Parallel()
+	all := babblers()
+	for _, b := range all {
+		b.r = newRawPeer(t)
+		b.n = start(t, newMembersFile(t, b.r.host.ID()).admits)
+		b.r.connect(b.n)
+		b.say = b.says(b.r, b.n)
+	}
+	every := time.NewTicker(700 * time.Millisecond)
+	defer every.Stop()
+	for range handshakeMost / (700 * time.Millisecond) {
+		for _, b := range all {
+			b.mute = b.mute || !b.r.connected(b.n) || b.say() != nil
+		}
+		<-every.C
+	}
+	for _, b := range all {
+		t.Run(b.name, b.ended)
+	}
+}
+
+func (b *babbler) ended(t *testing.T) {
+	up := awaitEvent(t, b.n.EventsAfter(0), "peer.connected", b.r.host.ID())
+	refused := awaitEvent(t, b.n.EventsAfter(0), "peer.rejected", b.r.host.ID())
+	down := awaitEvent(t, b.n.EventsAfter(0), "peer.disconnected", b.r.host.ID())
+	if took := refused.Time.Sub(up.Time); took < handshakeLeast || took > handshakeMost {
+		t.Errorf("refused after %v", took)
+	}
+	if took := down.Time.Sub(up.Time); took > handshakeMost {
+		t.Errorf("disconnected after %v", took)
+	}
+	if got := refusal(t, b.n, b.r.host.ID()).Reason; got != "timeout" {
+		t.Errorf("refused for %s, want timeout", got)
 	}
 }
 
