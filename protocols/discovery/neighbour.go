@@ -93,17 +93,17 @@ func (m *Machine) disconnected(ev core.Disconnected, out *[]core.Effect) {
 	m.dialing.Handle(m.now, ev, out)
 }
 
-// unreached tells, with symmetry, why a peer left that we dialled and that did not
-// dial us in time: it could not say so itself.
+// unreached treats, with symmetry, a peer that left when its time was all but over as
+// one whose time is over: both ends count it, and the one that is first disconnects.
 func (m *Machine) unreached(peer core.PeerID, n *neighbour, out *[]core.Effect) {
-	told, late := m.refusals.of[peer].At, m.now.Sub(n.since) >= m.cfg.SymmetryWithin*9/10 // by its clock it may be time
-	if !m.cfg.Symmetry || n.member || n.plain || n.inbound || !late || !told.Before(n.since) {
+	told, late := m.refusals.of[peer].At, m.now.Sub(n.since) >= m.cfg.SymmetryWithin*9/10
+	if !m.cfg.Symmetry || n.member || n.plain || n.guest || !late || !told.Before(n.since) {
 		return
 	}
-	m.refuse(Refusal{
-		Peer: peer, Reason: handshake.Asymmetric.String(), At: m.now,
-		Text: "it disconnected without having connected back: is our address reachable for it?",
-	}, out)
+	m.stats.Asymmetric++
+	text := m.asymmetry(n)
+	m.refuse(Refusal{Peer: peer, Reason: handshake.Asymmetric.String(), Text: text, ByUs: true, At: m.now}, out)
+	m.keepOut(peer, m.now.Add(m.cfg.CoolDown), text, false, out)
 }
 
 func (m *Machine) linked(ev core.Linked, out *[]core.Effect) {
@@ -149,17 +149,22 @@ func (m *Machine) expireLinks(out *[]core.Effect) {
 
 // asymmetric drops all connections of a peer and keeps it out for a while.
 func (m *Machine) asymmetric(id core.PeerID, n *neighbour, out *[]core.Effect) {
-	text := fmt.Sprintf("the handshake is not complete %v after the first connection", m.cfg.SymmetryWithin)
-	switch {
-	case !n.outbound:
-		text = fmt.Sprintf("we could not connect to the address it claims within %v", m.cfg.SymmetryWithin)
-	case !n.inbound:
-		text = fmt.Sprintf("it did not connect back within %v: is our address reachable for it?", m.cfg.SymmetryWithin)
-	}
 	m.stats.Asymmetric++
+	text := m.asymmetry(n)
 	m.handshake.Refuse(m.now, id, handshake.Asymmetric, text, &m.actions)
 	m.keepOut(id, m.now.Add(m.cfg.CoolDown), text, false, out)
 	*out = append(*out, core.Disconnect{Peer: id, Reason: handshake.Asymmetric.String()})
+}
+
+// asymmetry tells people what is missing.
+func (m *Machine) asymmetry(n *neighbour) string {
+	switch {
+	case !n.outbound:
+		return fmt.Sprintf("we could not connect to the address it claims within %v", m.cfg.SymmetryWithin)
+	case !n.inbound:
+		return fmt.Sprintf("it did not connect back within %v: is our address reachable for it?", m.cfg.SymmetryWithin)
+	}
+	return fmt.Sprintf("the handshake is not complete %v after the first connection", m.cfg.SymmetryWithin)
 }
 
 func (m *Machine) silent(a uptime.Silent, out *[]core.Effect) {
