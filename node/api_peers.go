@@ -69,7 +69,10 @@ func (a api) everyone(ctx context.Context) ([]*weftv1.Peer, error) {
 	out := make([]*weftv1.Peer, 0, len(byID))
 	for _, p := range byID {
 		if p.State == stateConnected && p.Transport == "" {
-			p.State = "known" // it left between the two looks
+			p.State, p.Role = "known", "" // it left between the two looks
+			if p.Rejection != "" {
+				p.State = "rejected"
+			}
 		}
 		out = append(out, p)
 	}

@@ -80,7 +80,7 @@ func (d *dialer) answer(ctx context.Context, job dialJob) {
 	d.mu.Lock()
 	d.running[job.peer] = cancel
 	d.mu.Unlock()
-	err := d.connect(ctx, job.peer, job.addrs)
+	err := d.connect(ctx, job.peer, job.addrs, len(job.addrs) > 0)
 	d.mu.Lock()
 	delete(d.running, job.peer)
 	d.mu.Unlock()
@@ -114,8 +114,10 @@ func (d *dialer) fail(p peer.ID, reason string) {
 	d.events.push(core.DialFailed{Peer: p, Reason: reason})
 }
 
-// connect dials and waits for the connection, not for identify.
-func (d *dialer) connect(ctx context.Context, p peer.ID, addrs []ma.Multiaddr) error {
+// connect dials and waits for the connection, not for identify. With only, no
+// other addresses are dialled than those given: with symmetry a peer must be
+// reached where it claims to be, and budgets hold for what was planned.
+func (d *dialer) connect(ctx context.Context, p peer.ID, addrs []ma.Multiaddr, only bool) error {
 	d.started.Add(1)
 	if p == "" {
 		return &DialError{Reason: "a dial needs the peer ID that it expects: end the address in /p2p/PEERID"}
@@ -123,6 +125,9 @@ func (d *dialer) connect(ctx context.Context, p peer.ID, addrs []ma.Multiaddr) e
 	addrs, err := withoutPeer(p, addrs)
 	if err != nil || d.done(p) { // then the addresses prove nothing
 		return err
+	}
+	if only { // what the peerstore holds is hearsay; identify fills it again
+		d.host.Peerstore().ClearAddrs(p)
 	}
 	d.host.Peerstore().AddAddrs(p, addrs, peerstore.TempAddrTTL)
 	if sw, ok := d.host.Network().(*swarm.Swarm); ok {

@@ -60,6 +60,16 @@ func TestDialIsAnsweredByConnected(t *testing.T) {
 	}
 }
 
+func TestADialGoesToTheNamedAddressesOnly(t *testing.T) {
+	a, b := newTestHost(t), newTestHost(t)
+	a.Base().Peerstore().AddAddrs(b.ID(), b.Addrs(), time.Hour) // hearsay, and true
+	a.Dial(b.ID(), []ma.Multiaddr{closedAddr(t)})
+	await(t, a.events, any1[core.DialFailed])
+	if a.Connected(b.ID()) {
+		t.Error("connected at an address that the dial did not name")
+	}
+}
+
 func TestAFailedDialSaysWhy(t *testing.T) {
 	a := newTestHost(t, func(c *Config) { c.DialTimeout = 700 * time.Millisecond })
 	b := newTestHost(t)

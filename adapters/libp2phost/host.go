@@ -239,7 +239,7 @@ func (h *Host) Dial(p peer.ID, addrs []ma.Multiaddr) { h.dialer.dial(dialJob{p, 
 func (h *Host) Connect(ctx context.Context, info peer.AddrInfo) error {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.DialTimeout)
 	defer cancel()
-	return h.dialer.connect(ctx, info.ID, info.Addrs)
+	return h.dialer.connect(ctx, info.ID, info.Addrs, false)
 }
 
 // Disconnect closes all connections to a peer. Until that is done it may make no
