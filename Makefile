@@ -21,7 +21,7 @@ CLUSTER = IMAGE=$(IMAGE) $(COMPOSE) -p weft -f docker/compose.yaml --profile mon
 # Static, so that it runs in an empty image; no paths of the builder inside.
 GOBUILD = CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X github.com/weftnet/weft/node.Version=$(VERSION)"
 # Every file, also those that only some tests build.
-ALL_TAGS := -tags docker,interop
+ALL_TAGS := -tags docker,interop,slow
 GENERATED = git ls-files --cached --others --exclude-standard '*.pb.go' '*.connect.go'
 
 .PHONY: help
@@ -66,6 +66,10 @@ test-race: ## run the tests with the race detector; needs a C compiler
 .PHONY: sim
 sim: ## simulate networks of 1,000 and 5,000 nodes, and a million claims; an hour of CPU, 10 GB
 	WEFT_SIM=full go test -count=1 -v -timeout 3h ./protocols/simtest
+
+.PHONY: test-slow
+test-slow: ## kill -9 a node 100 times, pause nodes, join 120 nodes through one: two minutes
+	go test -tags slow -count=1 -parallel 8 -timeout 15m -run 'Killed|APause|Silently|JoinsThrough|AHundred' ./cmd/weft ./node
 
 .PHONY: test-docker
 test-docker: ## run the image and the cluster in Docker; needs docker, docker-compose, prometheus
