@@ -21,7 +21,7 @@ CLUSTER = IMAGE=$(IMAGE) $(COMPOSE) -p weft -f docker/compose.yaml --profile mon
 # Static, so that it runs in an empty image; no paths of the builder inside.
 GOBUILD = CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X github.com/weftnet/weft/node.Version=$(VERSION)"
 # Every file, also those that only some tests build.
-ALL_TAGS := -tags docker,interop,slow
+ALL_TAGS := -tags docker,interop,slow,netns
 GENERATED = git ls-files --cached --others --exclude-standard '*.pb.go' '*.connect.go'
 
 .PHONY: help
@@ -70,6 +70,11 @@ sim: ## simulate networks of 1,000 and 5,000 nodes, and a million claims; an hou
 .PHONY: test-slow
 test-slow: ## kill -9 a node 100 times, pause nodes, join 120 nodes through one: two minutes
 	go test -tags slow -count=1 -parallel 8 -timeout 15m -run 'Killed|APause|Silently|JoinsThrough|AHundred' ./cmd/weft ./node
+
+.PHONY: test-netns
+test-netns: ## nodes on machines of their own, behind firewalls, cut off; needs root, iproute2, iptables
+	@[[ $$(id -u) == 0 ]] || { echo "network namespaces are root's: run it as root" >&2; exit 1; }
+	go test -tags netns -count=1 -parallel 8 -timeout 15m -run 'Machine|Accepts' ./cmd/weft
 
 .PHONY: test-docker
 test-docker: ## run the image and the cluster in Docker; needs docker, docker-compose, prometheus
