@@ -20,8 +20,9 @@ type modes struct {
 // which everyone dials everyone. Nothing of its limits is lifted but the number of
 // peers.
 type weftNode struct {
-	cfg  node.Config
-	node *node.Node
+	cfg   node.Config
+	node  *node.Node
+	nodes float64 // in the process
 }
 
 // newWeft prepares n nodes. Keys are there before the clock starts.
@@ -41,7 +42,7 @@ func newWeft(m modes) func(n int) (cluster, error) {
 			if m.symmetry {
 				cfg.Symmetry = "required"
 			}
-			c = append(c, &weftNode{cfg: cfg})
+			c = append(c, &weftNode{cfg: cfg, nodes: float64(n)})
 		}
 		return c, nil
 	}
@@ -77,11 +78,13 @@ func (w *weftNode) members() (n int, err error) {
 	return n, err
 }
 
+// counters take a share of the connections, as libp2p counts those of the whole
+// process.
 func (w *weftNode) counters() counters {
 	m := gather(w.cfg.Registry)
 	return counters{
 		messages: m.sum("weft_messages_sent_total", "", ""), bytes: m.sum("weft_messages_sent_bytes_total", "", ""),
-		streams: m.sum("weft_host_sent_bytes_total", "", ""), accepted: m.sum("libp2p_swarm_connections_opened_total", "dir", "inbound"),
+		streams: m.sum("weft_host_sent_bytes_total", "", ""), accepted: m.sum("libp2p_swarm_connections_opened_total", "dir", "inbound") / w.nodes,
 	}
 }
 
