@@ -49,7 +49,7 @@ func (c cluster) start(alone bool) error {
 const (
 	// pollEvery is how often a node is asked how many links it has. One node is
 	// asked at a time, so asking costs next to nothing; the same for all systems.
-	pollEvery = 5 * time.Millisecond
+	pollEvery = 10 * time.Millisecond
 	// meshWithin is when a mesh that is not there yet has failed.
 	meshWithin = 3 * time.Minute
 )
