@@ -6,9 +6,11 @@ import (
 	"crypto/elliptic"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -69,18 +71,47 @@ func tlsRefusal(err error) *refusal {
 	return &refusal{ReasonTLS, "TLS parameters outside of the pinned set: " + err.Error()}
 }
 
+const (
+	// handshakesAtOnce is how many of our dials may be in their TLS handshake. Chosen
+	// because more only compete for the CPU: each then takes so long that the other
+	// side dials as well.
+	handshakesAtOnce = 2
+
+	// handshakePatience is how long a dial waits for its turn, and then goes on all
+	// the same: a peer that stalls its handshake must not hold up others for long.
+	handshakePatience = time.Second
+)
+
+// errSuperseded ends a dial whose peer has dialled us meanwhile.
+var errSuperseded = errors.New("the peer has dialled us meanwhile")
+
 // pinnedTLS is libp2p's TLS transport for TCP, with our check after its handshake.
 type pinnedTLS struct {
 	sec.SecureTransport
-	refused *refusals
+	refused  *refusals
+	needless func(peer.ID) bool // a dial to the peer has nothing left to do
+	turns    chan struct{}      // has an item for each of our handshakes under way
 }
 
 // tlsConstructor is what libp2p.Security takes.
-func tlsConstructor(refused *refusals) any {
+func tlsConstructor(refused *refusals, needless func(peer.ID) bool) any {
 	return func(id protocol.ID, key crypto.PrivKey, muxers []tptu.StreamMuxer) (*pinnedTLS, error) {
 		inner, err := libp2ptls.New(id, key, muxers)
-		return &pinnedTLS{inner, refused}, err
+		return &pinnedTLS{inner, refused, needless, make(chan struct{}, handshakesAtOnce)}, err
 	}
+}
+
+// turn waits for our turn to make a handshake; done ends it.
+func (t *pinnedTLS) turn(ctx context.Context) (done func()) {
+	patience := time.NewTimer(handshakePatience)
+	defer patience.Stop()
+	select {
+	case t.turns <- struct{}{}:
+		return func() { <-t.turns }
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return func() {}
 }
 
 func (t *pinnedTLS) SecureInbound(ctx context.Context, raw net.Conn, p peer.ID) (sec.SecureConn, error) {
@@ -89,6 +120,10 @@ func (t *pinnedTLS) SecureInbound(ctx context.Context, raw net.Conn, p peer.ID) 
 }
 
 func (t *pinnedTLS) SecureOutbound(ctx context.Context, raw net.Conn, p peer.ID) (sec.SecureConn, error) {
+	defer t.turn(ctx)()
+	if t.needless(p) { // its connection is complete on both sides, ours has not begun
+		return nil, errSuperseded
+	}
 	conn, err := t.SecureTransport.SecureOutbound(ctx, raw, p)
 	return t.checked(conn, err)
 }

@@ -17,6 +17,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -260,4 +261,31 @@ func idOf(cert tls.Certificate) (peer.ID, error) {
 		return "", err
 	}
 	return peer.IDFromPublicKey(pub)
+}
+
+func TestADialThatIsNotNeededAnyMoreMakesNoHandshake(t *testing.T) {
+	tls := &pinnedTLS{turns: make(chan struct{}, 1), needless: func(p peer.ID) bool { return p == "here" }}
+	if _, err := tls.SecureOutbound(t.Context(), nil, "here"); !errors.Is(err, errSuperseded) {
+		t.Errorf("error = %v, want %v", err, errSuperseded)
+	}
+	if len(tls.turns) != 0 {
+		t.Error("its turn is not over")
+	}
+}
+
+func TestHandshakesTakeTurnsButAStalledOneHoldsUpNobodyForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tls := &pinnedTLS{turns: make(chan struct{}, handshakesAtOnce)}
+		began := time.Now()
+		for range handshakesAtOnce {
+			tls.turn(t.Context())
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("the first waited %v", waited)
+		}
+		tls.turn(t.Context())()
+		if waited := time.Since(began); waited != handshakePatience {
+			t.Errorf("the next one waited %v, want %v", waited, handshakePatience)
+		}
+	})
 }
