@@ -109,8 +109,10 @@ func TestThePeerKnowsAllOfUsAfterWeDialledItBack(t *testing.T) {
 			mustConnect(t, a, b.on(transport))
 			knows := func(h, of *testHost, agent string) {
 				t.Helper()
-				eventually(t, "the peer is identified", func() bool { return identified(h, of.ID(), testProtocol) })
-				if got := h.Peers()[0]; got.Agent != agent || len(got.Protocols) < 3 {
+				eventually(t, "the peer is identified", func() bool { // identify tells the agent last
+					return identified(h, of.ID(), testProtocol) && h.Peers()[0].Agent == agent
+				})
+				if got := h.Peers()[0]; len(got.Protocols) < 3 {
 					t.Errorf("described as %+v", got)
 				}
 				known := h.Base().Peerstore().Addrs(of.ID())
