@@ -115,7 +115,7 @@ func (h *Host) openBase() error {
 		libp2p.UserAgent(h.cfg.UserAgent),
 		libp2p.NoListenAddrs, // listenAll does it, and tells what failed
 		libp2p.AddrsFactory(h.announced),
-		libp2p.Security(libp2ptls.ID, tlsConstructor(h.refused, h.needless)),
+		libp2p.Security(libp2ptls.ID, tlsConstructor(h.refused, func(p peer.ID) bool { return h.dialer.done(p) })),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.ConnectionGater(&gater{h.book, newDialBudget(h.cfg), h.refused}),
 		libp2p.ResourceManager(limits),
@@ -132,10 +132,6 @@ func (h *Host) openBase() error {
 	}
 	return nil
 }
-
-// needless says whether a dial to a peer has nothing left to do. With symmetry a
-// connection of the peer's does not replace ours.
-func (h *Host) needless(p peer.ID) bool { return !h.cfg.Symmetry && h.book.connected(p) }
 
 func (h *Host) optional() (opts []libp2p.Option) {
 	if !h.cfg.TLSOnly {
