@@ -27,11 +27,11 @@ var layers = map[string][]string{
 
 // shared are the protocol packages that other protocol packages may import:
 // they hold values, not behaviour.
-var shared = []string{"core", "frame", "object", "claim"}
+var shared = []string{"core", "frame", "object", "claim", "bloom"}
 
-// composer is the one protocol package that imports its sisters: it makes one
+// composers are the protocol packages that import their sisters: each makes one
 // machine of them (docs/adr/0008-one-composed-machine.md).
-const composer = "discovery"
+var composers = []string{"discovery", "dissemination"}
 
 // outside are the only imports of a protocol from beyond the standard library
 // and this module.
@@ -114,10 +114,10 @@ func importFault(pkg, imp string) string {
 		return forbidden[imp[:strings.Index(imp, "/")]]
 	}
 	if target, ours := strings.CutPrefix(imp, module+"protocols/"); ours {
-		if slices.Contains(shared, target) || strings.HasPrefix(target, pkg+"/") || pkg == composer {
+		if slices.Contains(shared, target) || strings.HasPrefix(target, pkg+"/") || slices.Contains(composers, pkg) {
 			return ""
 		}
-		return "protocols meet in " + composer + " through actions, not by import; only core, frame, object and claim are shared"
+		return "protocols meet in " + strings.Join(composers, " and ") + " through actions, not by import; shared are only " + strings.Join(shared, ", ")
 	}
 	if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
 		return ""

@@ -67,6 +67,14 @@ type Notify struct{ Notice Notice }
 // same type and key is replaced.
 type Persist struct{ Record Record }
 
+// Relay hands an event to every machine, before any other event: so a machine
+// tells the others what it alone can know.
+type Relay struct{ Event Event }
+
+// Perform asks an adapter for something of the machine's own kind. Where there is
+// an answer it comes as a Command.
+type Perform struct{ Task any }
+
 func (Dial) effect()       {}
 func (Admit) effect()      {}
 func (Disconnect) effect() {}
@@ -76,6 +84,8 @@ func (Verify) effect()     {}
 func (Penalize) effect()   {}
 func (Notify) effect()     {}
 func (Persist) effect()    {}
+func (Relay) effect()      {}
+func (Perform) effect()    {}
 
 // Action is what a protocol asks of the machine that composes it: Send, Penalize,
 // or a struct of the protocol's own.

@@ -77,8 +77,19 @@ type Discovered struct {
 	Unaware bool
 }
 
+// Joined says that a peer is a member: its handshake is complete, and from now on
+// its messages arrive.
+type Joined struct{ Peer PeerID }
+
+// Left says that a peer is no member any more; it may still be connected.
+type Left struct{ Peer PeerID }
+
+// Arrived is a message of a member, of a protocol that is not among those which
+// make a member of it.
+type Arrived Received
+
 // Command carries a request of the node's owner (the library's user, the API) to
-// the one machine that knows its type.
+// the one machine that knows its type, or the answer to Perform.
 type Command struct{ Body any }
 
 func (Connected) event()    {}
@@ -90,6 +101,9 @@ func (Verified) event()     {}
 func (Disconnected) event() {}
 func (DialFailed) event()   {}
 func (Discovered) event()   {}
+func (Joined) event()       {}
+func (Left) event()         {}
+func (Arrived) event()      {}
 func (Command) event()      {}
 
 // Source says where an address came from.
