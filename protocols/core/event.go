@@ -78,11 +78,8 @@ type Discovered struct {
 }
 
 // Joined says that a peer is a member: its handshake is complete, and from now on
-// its messages arrive.
+// its messages arrive, until it is Disconnected.
 type Joined struct{ Peer PeerID }
-
-// Left says that a peer is no member any more; it may still be connected.
-type Left struct{ Peer PeerID }
 
 // Arrived is a message of a member, of a protocol that is not among those which
 // make a member of it.
@@ -102,7 +99,6 @@ func (Disconnected) event() {}
 func (DialFailed) event()   {}
 func (Discovered) event()   {}
 func (Joined) event()       {}
-func (Left) event()         {}
 func (Arrived) event()      {}
 func (Command) event()      {}
 

@@ -227,6 +227,8 @@ func (m *Machine) deliver(ev core.Received, out *[]core.Effect) {
 		m.gossip.Receive(m.now, ev.Peer, ev.Type, ev.Payload, &m.actions)
 	case peerlist.Protocol:
 		m.onList(ev, out)
+	default:
+		*out = append(*out, core.Relay{Event: core.Arrived(ev)})
 	}
 }
 

@@ -3,6 +3,7 @@ package discovery
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +99,27 @@ func TestMessagesBetweenTheTwoAcceptancesWaitInOrder(t *testing.T) {
 	}
 	if h.peers[bob.id].held != nil {
 		t.Error("what was held is kept")
+	}
+}
+
+func TestOtherProtocolsOfMembersAreLeftToOtherMachines(t *testing.T) {
+	const elsewhere = "/weft/elsewhere/1.0.0"
+	h, bob := newHub(t), someone(t, "bob")
+	h.do(core.Connected{Peer: bob.id, Inbound: true})
+	h.greets(bob)
+	h.from(bob, elsewhere, 1, []byte("too early"))
+	if relayed := asked[core.Relay](h); len(relayed) != 0 {
+		t.Fatalf("before bob is a member %v is relayed", relayed)
+	}
+	h.from(bob, handshake.Protocol, handshake.TypeAccept, nil)
+	h.from(bob, elsewhere, 1, []byte("in time"))
+	want := []core.Relay{
+		{Event: core.Joined{Peer: bob.id}},
+		{Event: core.Arrived{Peer: bob.id, Protocol: elsewhere, Type: 1, Payload: []byte("too early")}},
+		{Event: core.Arrived{Peer: bob.id, Protocol: elsewhere, Type: 1, Payload: []byte("in time")}},
+	}
+	if relayed := asked[core.Relay](h); !reflect.DeepEqual(relayed, want) {
+		t.Errorf("relayed %v, want %v", relayed, want)
 	}
 }
 

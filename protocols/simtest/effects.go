@@ -35,7 +35,7 @@ func (n *Node) Do(e core.Effect) {
 		n.Offences[e.Offence]++
 	case core.Notify:
 		n.Notices[e.Notice.Kind]++
-	case core.Admit: // there is neither pubsub nor DHT here
+	case core.Admit, core.Relay: // there is neither pubsub nor DHT nor another machine here
 	}
 }
 

@@ -150,10 +150,8 @@ func (l *Loop) take(now time.Time, e entry) {
 		e.call(now)
 		return
 	}
-	for _, m := range l.machines {
-		m.Handle(now, e.event, &l.effects)
-	}
-	l.flush()
+	l.handle(now, e.event)
+	l.flush(now)
 	if e.done != nil {
 		e.done(time.Since(now))
 	}
@@ -165,14 +163,26 @@ func (l *Loop) tick(now time.Time) {
 			m.Tick(now, &l.effects)
 		}
 	}
-	l.flush()
+	l.flush(now)
 }
 
-// flush carries out the collected effects, in their order.
-func (l *Loop) flush() {
-	for i, e := range l.effects {
-		l.do(e)
+func (l *Loop) handle(now time.Time, ev core.Event) {
+	for _, m := range l.machines {
+		m.Handle(now, ev, &l.effects)
+	}
+}
+
+// flush carries out the collected effects, in their order, and those of the events
+// that they relay.
+func (l *Loop) flush(now time.Time) {
+	for i := 0; i < len(l.effects); i++ {
+		e := l.effects[i]
 		l.effects[i] = nil
+		if relay, ok := e.(core.Relay); ok {
+			l.handle(now, relay.Event)
+			continue
+		}
+		l.do(e)
 	}
 	l.effects = l.effects[:0]
 }

@@ -62,6 +62,38 @@ func TestEveryMachineSeesEventsInOrderAndEffectsFollowInOrder(t *testing.T) {
 	})
 }
 
+// teller tells all of whoever connected that it joined.
+type teller struct{ recorder }
+
+func (t *teller) Handle(now time.Time, ev core.Event, out *[]core.Effect) {
+	t.recorder.Handle(now, ev, out)
+	if c, ok := ev.(core.Connected); ok {
+		*out = append(*out, core.Relay{Event: core.Joined{Peer: c.Peer}}, core.Disconnect{Peer: c.Peer})
+	}
+}
+
+func TestARelayedEventReachesEveryMachineBeforeAnyOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := &teller{}, &recorder{}
+		var done []core.Effect
+		l := New(func(e core.Effect) { done = append(done, e) }, a, b)
+		l.Post(core.Connected{Peer: "p"})
+		l.Post(core.Disconnected{Peer: "p"})
+		defer run(t, l)()
+		synctest.Wait()
+
+		want := []core.Event{core.Connected{Peer: "p"}, core.Joined{Peer: "p"}, core.Disconnected{Peer: "p"}}
+		for _, seen := range [][]core.Event{a.seen, b.seen} {
+			if !reflect.DeepEqual(seen, want) {
+				t.Errorf("machine saw %v, want %v", seen, want)
+			}
+		}
+		if len(done) != 3 || done[1] != (core.Disconnect{Peer: "p"}) {
+			t.Errorf("effects = %v, want those around the relay in their order", done)
+		}
+	})
+}
+
 func TestTickComesAtTheEarliestDeadlineAndOnlyToItsMachine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
