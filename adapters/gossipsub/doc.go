@@ -18,6 +18,8 @@
 //     on request it holds back Publish on its own node (blocking.go);
 //   - what a peer can make us remember is bounded: topics per peer, per message
 //     and in length (filter.go), back-off times, peer exchange (inspect.go);
+//   - object topics (objects.go): a message is named by the hash of its bytes, a judge
+//     decides about each, and what was ignored can be published later;
 //   - all of it is counted, per topic for our own topics (trace.go, stats.go).
 //
 // # Flow

@@ -29,10 +29,10 @@ type PubSub struct {
 }
 
 // New starts pubsub on a host. Close ends it; the host stays open.
-func New(h host.Host, cfg Config) (*PubSub, error) { return open(h, cfg) }
+func New(h host.Host, cfg Config) (*PubSub, error) { return start(h, cfg) }
 
-// open is New with more options, for tests.
-func open(h host.Host, cfg Config, more ...pubsub.Option) (*PubSub, error) {
+// start is New with more options, for tests.
+func start(h host.Host, cfg Config, more ...pubsub.Option) (*PubSub, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func newNode(t testing.TB, opts ...pubsub.Option) *PubSub {
 
 func newNodeWith(t testing.TB, cfg Config, opts ...pubsub.Option) *PubSub {
 	t.Helper()
-	p, err := open(newHost(t), cfg, opts...)
+	p, err := start(newHost(t), cfg, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,8 @@ type topic struct {
 	feed *pubsub.Subscription            // set while there are subscribers
 	subs atomic.Pointer[[]*Subscription] // replaced, never changed: pubsub's loop reads it
 
-	meshed atomic.Bool // joined or subscribed, so that gossipsub keeps a mesh
+	meshed  atomic.Bool // joined or subscribed, so that gossipsub keeps a mesh
+	objects bool        // by JoinObjects
 }
 
 // TopicInfo is what is known of a topic.
@@ -35,6 +36,7 @@ type TopicInfo struct {
 	Peers      []peer.ID // those known to subscribe to it
 	Mesh       int       // how many of them we exchange full messages with
 	Joined     bool      // by Join
+	Objects    bool      // by JoinObjects
 	Subscribed bool      // there are subscriptions here
 	TopicStats
 }
@@ -70,7 +72,7 @@ func (p *PubSub) Leave(name string) error {
 		return ErrClosed
 	}
 	t := p.topics[name]
-	if t == nil || t.joins == 0 {
+	if t == nil || t.joins == 0 || t.objects {
 		return fmt.Errorf("%w: %q was not joined here: see the list of topics", ErrNotJoined, name)
 	}
 	if t.joins--; t.joins == 0 {
@@ -88,7 +90,7 @@ func (p *PubSub) Topics() []TopicInfo {
 	var infos []TopicInfo
 	for _, t := range p.topics {
 		if t.meshed.Load() {
-			infos = append(infos, TopicInfo{Name: t.name, Joined: t.joins > 0, Subscribed: t.feed != nil, TopicStats: t.stats.read()})
+			infos = append(infos, TopicInfo{Name: t.name, Joined: t.joins > 0, Objects: t.objects, Subscribed: t.feed != nil, TopicStats: t.stats.read()})
 		}
 	}
 	p.mu.Unlock()
@@ -108,11 +110,22 @@ func (p *PubSub) hold(name string) (*topic, error) {
 		return nil, ErrClosed
 	}
 	if t := p.topics[name]; t != nil {
+		if t.objects {
+			return nil, fmt.Errorf("%w: %q: put and subscribe to objects there", ErrObjects, name)
+		}
 		t.refs++
 		return t, nil
 	}
+	return p.open(name)
+}
+
+// open opens a topic, with one reference. The caller holds mu.
+func (p *PubSub) open(name string, opts ...pubsub.TopicOpt) (*topic, error) {
+	if p.closed {
+		return nil, ErrClosed
+	}
 	p.filter.own(name)
-	handle, err := p.ps.Join(name)
+	handle, err := p.ps.Join(name, opts...)
 	if err != nil {
 		p.filter.disown(name)
 		return nil, p.explain("open", name, err)

@@ -1,6 +1,8 @@
 package gossipsub
 
 import (
+	"crypto/sha256"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,7 +22,8 @@ type trace struct {
 	rejected                                 [len(reasons)]atomic.Uint64
 	received, sent                           traffic
 
-	gone func(peer.ID) // told on the process loop when a peer has left
+	gone func(peer.ID)                             // told on the process loop when a peer has left
+	lost atomic.Pointer[map[string]func(Incoming)] // by object topic: what to tell of messages dropped unjudged; replaced, never changed
 
 	mu     sync.RWMutex
 	peers  map[peer.ID]protocol.ID         // with a stream from us
@@ -184,12 +187,42 @@ func (t *trace) DuplicateMessage(m *pubsub.Message) {
 	t.of(m.GetTopic()).duplicates.Add(1)
 }
 
-func (t *trace) RejectMessage(_ *pubsub.Message, reason string) {
+func (t *trace) RejectMessage(m *pubsub.Message, reason string) {
 	i := slices.Index(reasons[:], reason)
 	if i < 0 {
 		i = len(reasons) - 1
 	}
 	t.rejected[i].Add(1)
+	if reason == pubsub.RejectValidationThrottled || reason == pubsub.RejectValidationQueueFull {
+		t.unjudged(m)
+	}
+}
+
+// unjudged tells of a message that was dropped because too many were waiting.
+func (t *trace) unjudged(m *pubsub.Message) {
+	if tell := t.missedOf()[m.GetTopic()]; tell != nil {
+		tell(Incoming{Topic: m.GetTopic(), From: m.ReceivedFrom, ID: sha256.Sum256(m.GetData())})
+	}
+}
+
+func (t *trace) missedOf() map[string]func(Incoming) {
+	if all := t.lost.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
+// judged sets whom to tell of the messages of an object topic that are dropped;
+// nil: nobody. The caller holds the lock of the PubSub.
+func (t *trace) judged(topic string, tell func(Incoming)) {
+	all := maps.Clone(t.missedOf())
+	if all == nil {
+		all = make(map[string]func(Incoming))
+	}
+	if all[topic] = tell; tell == nil {
+		delete(all, topic)
+	}
+	t.lost.Store(&all)
 }
 
 func (t *trace) RecvRPC(rpc *pubsub.RPC) {
