@@ -3,6 +3,7 @@ package peerlist
 import (
 	"time"
 
+	"github.com/weftnet/weft/protocols/bloom"
 	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
 )
@@ -58,8 +59,8 @@ func (t *Tracker) untell(m *member) {
 // Answer draws up to MaxAnswer claims that the asker lacks, and says how many
 // lookups that took. The choice is random, so that askers who pull at the same
 // time learn different ones.
-func (t *Tracker) Answer(now time.Time, asker core.PeerID, q Query) (claims []claim.Signed, lookups int) {
-	keyer := NewKeyer(q.salt)
+func (t *Tracker) Answer(now time.Time, asker core.PeerID, q bloom.Query) (claims []claim.Signed, lookups int) {
+	keyer := bloom.NewKeyer(q.Salt)
 	for _, list := range t.tell {
 		at, step := t.stroll(len(list))
 		for range list {
@@ -70,7 +71,7 @@ func (t *Tracker) Answer(now time.Time, asker core.PeerID, q Query) (claims []cl
 				at -= len(list)
 			}
 			lookups++
-			if q.filter.Contains(keyer.Key(list[at].id)) {
+			if q.Filter.Contains(keyer.Key(list[at].id)) {
 				continue
 			}
 			own := &list[at].member.own

@@ -50,7 +50,7 @@ func TestTheExpiredAreNotTold(t *testing.T) {
 func TestAWrongSaltHidesNothing(t *testing.T) {
 	b := connected(10)
 	q := b.Query()
-	q.salt[0]++
+	q.Salt[0]++
 	if claims, _ := b.Answer(start, "asker", q); len(claims) < 9 {
 		t.Errorf("only %d of 10 told", len(claims))
 	}

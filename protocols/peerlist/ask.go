@@ -3,6 +3,7 @@ package peerlist
 import (
 	"time"
 
+	"github.com/weftnet/weft/protocols/bloom"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -10,7 +11,7 @@ import (
 // goes on, so that a stream of newcomers costs no more than one ramp after another.
 func (x *Exchange) hurry(now time.Time, joining bool) {
 	if joining || x.pause >= x.cfg.AskEvery {
-		size := (x.tracker.known.query.size() + 1<<10 - 1) >> 10 // in KiB
+		size := (x.tracker.known.query.Filter.Size() + bloom.SaltSize + 1<<10 - 1) >> 10 // in KiB
 		x.pause = min(time.Duration(size)*x.cfg.AskFirst, x.cfg.AskEvery)
 	}
 	x.askAt = core.Earliest(x.askAt, now.Add(x.pause))

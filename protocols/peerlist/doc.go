@@ -4,15 +4,13 @@
 //
 // Sources: the network package of AvalancheGo (network/README.md, ip_tracker.go,
 // utils/bloom), whose parameters are kept and whose weak spots are not: an answer
-// is capped on both sides, one bad claim does not cost a connection, and the key
-// of an entry is a keyed hash of 15 ns rather than a SHA-256 of 140
-// (docs/adr/0003-keyed-hash-for-peer-lists.md).
+// is capped on both sides, one bad claim does not cost a connection, and the filter
+// (protocols/bloom) has a keyed hash.
 //
 // # Parts
 //
-//   - Bloom, Key, Keyer, EntryID: the filter and where an entry falls in it.
-//   - Query: filter and salt as they travel; ParseQuery refuses what no honest
-//     node sends.
+//   - EntryID: what stands for a claim in a filter. Filter and salt travel as a
+//     bloom.Query; ParseQuery refuses what no honest node sends.
 //   - Tracker: over the claim book, which bounds what is kept: the filter of
 //     what is known, and the lists of what may be told.
 //   - Exchange: whom to ask and when, what to answer, what to accept.
@@ -54,15 +52,10 @@
 // more than once. The frame type is 1 for GetPeerList, 2 for PeerList and 3 for a
 // claim that its owner pushes, on streams of the protocol /weft/peerlist/1.0.0.
 //
-//	Query        1 hashes  varint 1..16
-//	             2 filter  bytes  1..131,072; bit i is bit i%8 of byte i/8
-//	             3 salt    bytes  exactly 32
 //	GetPeerList  1 id      varint, repeated by the answer
-//	             2 query   Query
+//	             2 query   bloom.Query with a filter of 1..131,072 bytes
 //	PeerList     1 id      varint; 0 where it accepts a handshake
 //	             3 claim   bytes  1..1,024, at most 15 times: signed envelopes
 //
 //	entry = SHA-256("weft/peerlist/entry/1" 00 || peer ID || timestamp, 8 B big-endian)[:16]
-//	key   = AES-256(salt, entry), two little-endian uint64: first, step (its lowest bit set)
-//	bit i = high 64 bits of (first + i·step mod 2^64) · (8 · filter bytes)
 package peerlist

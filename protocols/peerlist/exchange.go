@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weftnet/weft/protocols/bloom"
 	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
 )
@@ -118,7 +119,7 @@ func (x *Exchange) Greet(now time.Time, peer core.PeerID, query []byte) ([]byte,
 	return answer.Append(nil), nil
 }
 
-func (x *Exchange) answer(now time.Time, asker core.PeerID, q Query) (PeerList, int) {
+func (x *Exchange) answer(now time.Time, asker core.PeerID, q bloom.Query) (PeerList, int) {
 	claims, lookups := x.tracker.Answer(now, asker, q)
 	x.tracker.stats.Lookups += uint64(lookups)
 	list := PeerList{Envelopes: make([][]byte, len(claims))}
@@ -249,7 +250,7 @@ func (x *Exchange) Stats() Stats {
 	s := t.stats
 	s.Connected = len(t.members)
 	s.Tellable = len(t.tell[tellTrusted]) + len(t.tell[tellOthers])
-	filter := t.known.query.filter
-	s.FilterKeys, s.FilterBytes, s.FalsePositives = filter.count, len(filter.bits), filter.falsePositives()
+	filter := t.known.query.Filter
+	s.FilterKeys, s.FilterBytes, s.FalsePositives = filter.Keys(), filter.Size(), filter.FalsePositives()
 	return s
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftnet/weft/protocols/bloom"
 	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
 )
@@ -193,7 +194,7 @@ func TestALargeFilterIsSentLessOften(t *testing.T) {
 		r.tracker.rebuild()
 		r.Ready(r.now, claimOf(who("bob"), 1))
 		if got := r.paces(3, silence); !slices.Equal(got, tt.want) {
-			t.Errorf("with %d claims (%d B) pauses %v, want %v", tt.known, r.tracker.Query().size(), got, tt.want)
+			t.Errorf("with %d claims (%d B) pauses %v, want %v", tt.known, r.tracker.Query().Filter.Size()+bloom.SaltSize, got, tt.want)
 		}
 	}
 }
@@ -400,7 +401,7 @@ func greeting(t *testing.T, r *rig) PeerList {
 }
 
 func TestABadFilterIsNotGreeted(t *testing.T) {
-	if _, err := newRig(t).Greet(start, who("newcomer"), nil); !errors.Is(err, ErrHashes) {
+	if _, err := newRig(t).Greet(start, who("newcomer"), nil); !errors.Is(err, bloom.ErrHashes) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -491,10 +492,10 @@ func TestAnAskerCannotBuyMoreThanItsBudgetOfWork(t *testing.T) {
 
 func TestTheFilterIsRebuiltEveryMinute(t *testing.T) {
 	r := newRig(t)
-	salt := r.tracker.Query().salt
+	salt := r.tracker.Query().Salt
 	r.advance()
-	if d := r.now.Sub(start); d != time.Minute || r.tracker.Query().salt == salt {
-		t.Errorf("after %v: new salt %v", d, r.tracker.Query().salt != salt)
+	if d := r.now.Sub(start); d != time.Minute || r.tracker.Query().Salt == salt {
+		t.Errorf("after %v: new salt %v", d, r.tracker.Query().Salt != salt)
 	}
 }
 

@@ -116,7 +116,7 @@ func checkIndex(t fataler, k *Tracker) {
 		if !k.tracks(s.Peer) {
 			t.Fatalf("%s is in the book and not tracked", s.Peer)
 		}
-		if k.known.added[s.Peer] < entriesPerNode && !k.known.query.filter.Contains(k.known.keyer.Key(id)) {
+		if k.known.added[s.Peer] < entriesPerNode && !k.known.query.Filter.Contains(k.known.keyer.Key(id)) {
 			t.Fatalf("the filter lacks %s", s.Peer)
 		}
 	}
@@ -127,7 +127,7 @@ func checkIndex(t fataler, k *Tracker) {
 		}
 		sum += int(c)
 	}
-	if sum != k.known.query.filter.count || sum > max(k.known.limit, k.book.Len()) {
-		t.Fatalf("filter counts %d keys, additions say %d, limit %d", k.known.query.filter.count, sum, k.known.limit)
+	if sum != k.known.query.Filter.Keys() || sum > max(k.known.limit, k.book.Len()) {
+		t.Fatalf("filter counts %d keys, additions say %d, limit %d", k.known.query.Filter.Keys(), sum, k.known.limit)
 	}
 }

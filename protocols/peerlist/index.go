@@ -3,6 +3,7 @@ package peerlist
 import (
 	"encoding/binary"
 
+	"github.com/weftnet/weft/protocols/bloom"
 	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
 )
@@ -18,8 +19,8 @@ const (
 
 // index is the filter over the book's newest claims under one salt.
 type index struct {
-	query Query
-	keyer *Keyer
+	query bloom.Query
+	keyer *bloom.Keyer
 	limit int                   // additions after which it is rebuilt
 	added map[core.PeerID]uint8 // additions per node; at most limit in all
 }
@@ -27,12 +28,12 @@ type index struct {
 // rebuild makes a filter of the right size with a new salt and enters every
 // newest claim.
 func (t *Tracker) rebuild() {
-	filter := newBloom(max(entriesPerNode*t.tracked(), minFilterEntries), targetFalsePositives)
+	filter := bloom.New(max(entriesPerNode*t.tracked(), minFilterEntries), targetFalsePositives, MaxFilterBytes)
 	salt := t.newSalt()
 	t.known = &index{
-		query: Query{filter: filter, salt: salt},
-		keyer: NewKeyer(salt),
-		limit: filter.capacity(maxFalsePositives),
+		query: bloom.Query{Filter: filter, Salt: salt},
+		keyer: bloom.NewKeyer(salt),
+		limit: filter.Capacity(maxFalsePositives),
 		added: make(map[core.PeerID]uint8, t.book.Len()),
 	}
 	for i := range t.book.Len() {
@@ -41,8 +42,8 @@ func (t *Tracker) rebuild() {
 	t.stats.Rebuilds++
 }
 
-func (t *Tracker) newSalt() (salt [SaltSize]byte) {
-	for i := 0; i < SaltSize; i += 8 {
+func (t *Tracker) newSalt() (salt [bloom.SaltSize]byte) {
+	for i := 0; i < bloom.SaltSize; i += 8 {
 		binary.LittleEndian.PutUint64(salt[i:], t.rng.Uint64())
 	}
 	return salt
@@ -67,7 +68,7 @@ func (t *Tracker) remember(s claim.Signed) {
 		t.stats.Deferred++
 		return
 	}
-	if t.known.query.filter.count >= t.known.limit {
+	if t.known.query.Filter.Keys() >= t.known.limit {
 		t.rebuild()
 		return
 	}
@@ -76,11 +77,11 @@ func (t *Tracker) remember(s claim.Signed) {
 
 func (x *index) add(s claim.Signed) {
 	x.added[s.Peer]++
-	x.query.filter.Add(x.keyer.Key(entryOf(s)))
+	x.query.Filter.Add(x.keyer.Key(entryOf(s)))
 }
 
 func entryOf(s claim.Signed) EntryID { return NewEntryID(s.Peer, uint64(s.Time.UnixMilli())) }
 
 // Query returns what the book knows, to be asked with. It is valid until the
 // book changes.
-func (t *Tracker) Query() Query { return t.known.query }
+func (t *Tracker) Query() bloom.Query { return t.known.query }

@@ -74,9 +74,9 @@ func TestWhatIsTrackedAndTold(t *testing.T) {
 				checkTracker(t, k)
 			}
 			told := len(k.tell[0]) + len(k.tell[1])
-			if k.book.Len() != tc.entries || told != tc.tellable || k.stats.Deferred != tc.deferred || k.known.query.filter.count != tc.keys {
+			if k.book.Len() != tc.entries || told != tc.tellable || k.stats.Deferred != tc.deferred || k.known.query.Filter.Keys() != tc.keys {
 				t.Errorf("entries %d, tellable %d, deferred %d, keys %d; want %d, %d, %d, %d",
-					k.book.Len(), told, k.stats.Deferred, k.known.query.filter.count, tc.entries, tc.tellable, tc.deferred, tc.keys)
+					k.book.Len(), told, k.stats.Deferred, k.known.query.Filter.Keys(), tc.entries, tc.tellable, tc.deferred, tc.keys)
 			}
 		})
 	}
@@ -118,13 +118,13 @@ func TestFilterGrowsWithTheBookAndGetsANewSalt(t *testing.T) {
 		if err := k.Add(start, who("teller"), claimOf(peerN(i), 1)); err != nil {
 			t.Fatal(err)
 		}
-		if p := k.known.query.filter.falsePositives(); p > 1.5*maxFalsePositives {
+		if p := k.known.query.Filter.FalsePositives(); p > 1.5*maxFalsePositives {
 			t.Fatalf("after %d claims the filter affirms %.3f", i+1, p)
 		}
 	}
 	q := k.Query()
-	if q.salt == first.salt || len(q.filter.bits) <= len(first.filter.bits) {
-		t.Errorf("after 5,000 claims: %d bytes, salt changed %v", len(q.filter.bits), q.salt != first.salt)
+	if q.Salt == first.Salt || q.Filter.Size() <= first.Filter.Size() {
+		t.Errorf("after 5,000 claims: %d bytes, salt changed %v", q.Filter.Size(), q.Salt != first.Salt)
 	}
 	if k.stats.Rebuilds > 12 { // it about triples each time
 		t.Errorf("%d rebuilds for 5,000 claims", k.stats.Rebuilds)
@@ -141,7 +141,7 @@ func TestAFloodOfIdentitiesKeepsTheFilterSmall(t *testing.T) {
 	for i := range 5000 {
 		_ = k.Add(start, who("flooder"), claimOf(peerN(i), 1))
 	}
-	if size := len(k.known.query.filter.bits); size > 400 || k.stats.Rebuilds > 5000/150 { // one for each 288 keys, less the 100 that it enters
+	if size := k.known.query.Filter.Size(); size > 400 || k.stats.Rebuilds > 5000/150 { // one for each 288 keys, less the 100 that it enters
 		t.Errorf("the filter takes %d bytes after %d rebuilds", size, k.stats.Rebuilds)
 	}
 	checkTracker(t, k)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/docs/protocols/vectors"
+	"github.com/weftnet/weft/protocols/bloom"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -17,7 +18,7 @@ type peerlistVectors struct {
 		Time  uint64      `json:"time_ms"`
 		Entry vectors.Hex `json:"entry"`
 	} `json:"entries"`
-	Filters []filterVector `json:"filters"`
+	Filters any `json:"filters"` // protocols/bloom reads them
 	Sizes   []struct {
 		Entries int `json:"entries"` // that the filter is sized for
 		Bytes   int `json:"bytes"`
@@ -43,22 +44,6 @@ type peerlistVectors struct {
 	} `json:"refused"`
 }
 
-// filterVector is a filter to which entries were added one after the other.
-type filterVector struct {
-	Name   string      `json:"name"`
-	Hashes int         `json:"hashes"`
-	Bytes  int         `json:"bytes"`
-	Salt   vectors.Hex `json:"salt"`
-	Added  []struct {
-		Entry vectors.Hex `json:"entry"`
-		First uint64      `json:"first,string"`
-		Step  uint64      `json:"step,string"`
-		Bits  []int       `json:"bits"`
-	} `json:"added"`
-	Filter vectors.Hex `json:"filter"`
-	Query  vectors.Hex `json:"query"`
-}
-
 func readVectors(t testing.TB) (v peerlistVectors) {
 	t.Helper()
 	if err := vectors.Read("peerlist", &v); err != nil {
@@ -75,45 +60,11 @@ func TestVectorsOfEntriesAndSizes(t *testing.T) {
 		}
 	}
 	for _, s := range v.Sizes {
-		b := newBloom(s.Entries, targetFalsePositives)
-		if limit := b.capacity(maxFalsePositives); len(b.bits) != s.Bytes || b.hashes != s.Hashes || limit != s.Limit {
-			t.Errorf("for %d entries: %d bytes, %d hashes, limit %d; want %+v", s.Entries, len(b.bits), b.hashes, limit, s)
+		b := bloom.New(s.Entries, targetFalsePositives, MaxFilterBytes)
+		if limit := b.Capacity(maxFalsePositives); b.Size() != s.Bytes || b.Hashes() != s.Hashes || limit != s.Limit {
+			t.Errorf("for %d entries: %d bytes, %d hashes, limit %d; want %+v", s.Entries, b.Size(), b.Hashes(), limit, s)
 		}
 	}
-}
-
-func TestVectorsOfFilters(t *testing.T) {
-	for _, f := range readVectors(t).Filters {
-		b := &Bloom{bits: make([]byte, f.Bytes), hashes: f.Hashes}
-		keyer := NewKeyer([SaltSize]byte(f.Salt))
-		for _, e := range f.Added {
-			key := keyer.Key(EntryID(e.Entry))
-			one := &Bloom{bits: make([]byte, f.Bytes), hashes: f.Hashes}
-			one.Add(key)
-			b.Add(key)
-			if key != (Key{e.First, e.Step}) || !slices.Equal(set(one.bits), e.Bits) {
-				t.Errorf("%s: entry %v falls on %+v, bits %v; want %+v", f.Name, e.Entry, key, set(one.bits), e)
-			}
-		}
-		q := Query{filter: b, salt: [SaltSize]byte(f.Salt)}
-		if got := q.Append(nil); !f.Filter.Is(b.bits) || !f.Query.Is(got) {
-			t.Errorf("%s: filter %x, query %x; want %v, %v", f.Name, b.bits, got, f.Filter, f.Query)
-		}
-		read, err := ParseQuery(f.Query)
-		if err != nil || read.filter.hashes != f.Hashes || !f.Filter.Is(read.filter.bits) || !f.Salt.Is(read.salt[:]) {
-			t.Errorf("%s is read as %+v, %v", f.Name, read, err)
-		}
-	}
-}
-
-// set lists the bits that are set, in ascending order.
-func set(filter []byte) (bits []int) {
-	for i := range len(filter) * 8 {
-		if filter[i/8]&(1<<(i%8)) != 0 {
-			bits = append(bits, i)
-		}
-	}
-	return bits
 }
 
 func TestVectorsOfMessages(t *testing.T) {
@@ -157,10 +108,10 @@ func TestVectorLimits(t *testing.T) {
 	v := readVectors(t)
 	cfg := DefaultConfig()
 	for _, diff := range v.Limits.Diff(vectors.Limits{
-		"min-hashes":                 vectors.Of(minHashes, "hash"),
-		"max-hashes":                 vectors.Of(maxHashes, "hashes"),
+		"min-hashes":                 vectors.Of(bloom.MinHashes, "hash"),
+		"max-hashes":                 vectors.Of(bloom.MaxHashes, "hashes"),
 		"max-filter":                 vectors.Of(MaxFilterBytes, "bytes"),
-		"salt":                       vectors.Of(SaltSize, "bytes"),
+		"salt":                       vectors.Of(bloom.SaltSize, "bytes"),
 		"max-query":                  vectors.Of(MaxQueryBytes, "bytes"),
 		"max-payload":                vectors.Of(MaxPayload, "bytes"),
 		"max-answer":                 vectors.Of(MaxAnswer, "claims"),
@@ -176,7 +127,7 @@ func TestVectorLimits(t *testing.T) {
 		"question-cost":              vectors.Of(minLookups, "lookups"),
 		"target-false-positives":     vectors.Percent(targetFalsePositives),
 		"max-false-positives":        vectors.Percent(maxFalsePositives),
-		"max-remote-false-positives": vectors.Percent(maxRemoteFalsePositives),
+		"max-remote-false-positives": vectors.Percent(bloom.MaxRemoteFalsePositives),
 		"entries-per-node":           vectors.Of(entriesPerNode, "entries"),
 		"min-filter-entries":         vectors.Of(minFilterEntries, "entries"),
 		"max-tracked":                vectors.Of(maxTracked, "nodes"),

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/weftnet/weft/protocols/bloom"
 	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/frame"
 )
@@ -26,6 +27,11 @@ const (
 	MaxAnswer = 15
 	// MaxEnvelopeBytes bounds one signed claim.
 	MaxEnvelopeBytes = claim.MaxEnvelope
+	// MaxFilterBytes bounds a filter, ours or a peer's. Chosen because it holds
+	// both entries of 36,000 nodes at the target rate: 72,000 x 14.4 bits.
+	MaxFilterBytes = 128 << 10
+	// MaxQueryBytes bounds an encoded query.
+	MaxQueryBytes = MaxFilterBytes + bloom.QueryOverhead
 	// MaxPayload bounds a message of this protocol, in bytes; a question is the
 	// longest.
 	MaxPayload = MaxQueryBytes + 16
@@ -37,7 +43,7 @@ var ErrOversized = errors.New("oversized peer list")
 // GetPeerList asks for claims that the query lacks.
 type GetPeerList struct {
 	ID    uint64 // chosen by the asker; the answer repeats it
-	Query Query
+	Query bloom.Query
 }
 
 // PeerList answers a GetPeerList, or with ID 0 accepts a handshake.
@@ -66,6 +72,10 @@ func (m PeerList) Append(b []byte) []byte {
 	}
 	return b
 }
+
+// ParseQuery decodes what a peer knows, as it travels in GetPeerList and in the
+// handshake; it refers to msg.
+func ParseQuery(msg []byte) (bloom.Query, error) { return bloom.ParseQuery(msg, MaxFilterBytes) }
 
 // ParseGetPeerList decodes a question; it refers to msg.
 func ParseGetPeerList(msg []byte) (GetPeerList, error) {

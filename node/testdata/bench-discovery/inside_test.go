@@ -8,16 +8,10 @@ import (
 	"github.com/ava-labs/avalanchego/network"
 	"github.com/ava-labs/avalanchego/utils/ips"
 	"github.com/ava-labs/avalanchego/utils/set"
-
-	"github.com/weftnet/weft/protocols/peerlist"
 )
 
-// What the comparison needs from inside both packages: a filter of a given size
-// of ours, and a tracker of theirs with claims of peers whose connections nobody
-// has to open.
-
-//go:linkname newBloom github.com/weftnet/weft/protocols/peerlist.newBloom
-func newBloom(count int, rate float64) *peerlist.Bloom
+// What the comparison needs from inside their package: a tracker with claims of
+// peers whose connections nobody has to open.
 
 //go:linkname trackerConnected github.com/ava-labs/avalanchego/network.(*ipTracker).Connected
 func trackerConnected(tracker unsafe.Pointer, ip *ips.ClaimedIPPort, trackedSubnets set.Set[ids.ID])

@@ -29,6 +29,7 @@ import (
 	"github.com/ava-labs/avalanchego/utils/logging"
 	"github.com/ava-labs/avalanchego/utils/set"
 
+	ourbloom "github.com/weftnet/weft/protocols/bloom"
 	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/peerlist"
@@ -105,7 +106,7 @@ func BenchmarkBloomAdd(b *testing.B) {
 		}
 	})
 	b.Run("weft", func(b *testing.B) {
-		f, keys := newBloom(filterKeys, filterRate), ourKeys()
+		f, keys := ourbloom.New(filterKeys, filterRate, peerlist.MaxFilterBytes), ourKeys()
 		for i := 0; b.Loop(); i = (i + 1) % len(keys) {
 			f.Add(keys[i])
 		}
@@ -126,7 +127,7 @@ func BenchmarkBloomContains(b *testing.B) {
 		}
 	})
 	b.Run("weft", func(b *testing.B) {
-		f, keys := newBloom(filterKeys, filterRate), ourKeys()
+		f, keys := ourbloom.New(filterKeys, filterRate, peerlist.MaxFilterBytes), ourKeys()
 		for _, k := range keys {
 			f.Add(k)
 		}
@@ -149,8 +150,8 @@ func theirKeys() (keys []uint64) {
 	return keys
 }
 
-func ourKeys() (keys []peerlist.Key) {
-	keyer := peerlist.NewKeyer([peerlist.SaltSize]byte{1})
+func ourKeys() (keys []ourbloom.Key) {
+	keyer := ourbloom.NewKeyer([ourbloom.SaltSize]byte{1})
 	for i := range uint64(filterKeys) {
 		keys = append(keys, keyer.Key(peerlist.NewEntryID("peer", i)))
 	}
@@ -169,7 +170,7 @@ func BenchmarkAnswer(b *testing.B) {
 	for _, q := range []struct {
 		name                  string
 		theirBloom, theirSalt []byte
-		ours                  peerlist.Query
+		ours                  ourbloom.Query
 	}{
 		{"all-known", theirBloom, theirSalt, ours.Query()},
 		{"none-known", emptyBloom, emptySalt, newTracker().Query()},

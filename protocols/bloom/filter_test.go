@@ -1,4 +1,4 @@
-package peerlist
+package bloom
 
 import (
 	"encoding/binary"
@@ -10,11 +10,16 @@ import (
 	"pgregory.net/rapid"
 )
 
+// mostBytes is the size to which the filters of these tests are limited.
+const mostBytes = 128 << 10
+
+func seeded(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
+
 func randomKey(r *rand.Rand) Key { return Key{r.Uint64(), r.Uint64() | 1} }
 
 func TestFilterNeverDeniesWhatItHolds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b := newBloom(rapid.IntRange(1, 2000).Draw(t, "size"), rapid.Float64Range(0.0001, 0.5).Draw(t, "rate"))
+		b := New(rapid.IntRange(1, 2000).Draw(t, "size"), rapid.Float64Range(0.0001, 0.5).Draw(t, "rate"), 1<<12)
 		keys := rapid.SliceOf(rapid.Custom(func(t *rapid.T) Key {
 			return Key{rapid.Uint64().Draw(t, "first"), rapid.Uint64().Draw(t, "step") | 1}
 		})).Draw(t, "keys")
@@ -32,9 +37,9 @@ func TestFilterNeverDeniesWhatItHolds(t *testing.T) {
 func TestFilterIsSizedLikeTheOracle(t *testing.T) {
 	for _, count := range []int{128, 1000, 20_000, 72_000} {
 		for _, p := range []float64{0.01, 0.001, 0.0001} {
-			b := newBloom(count, p)
+			b := New(count, p, mostBytes)
 			m, k := oracle.EstimateParameters(uint(count), p)
-			if got := uint(len(b.bits) * 8); got < m && len(b.bits) < MaxFilterBytes || got > m+8 {
+			if got := uint(len(b.bits) * 8); got < m && len(b.bits) < mostBytes || got > m+8 {
 				t.Errorf("%d keys at %g: %d bits, the oracle takes %d", count, p, got, m)
 			}
 			if d := b.hashes - int(k); d < -1 || d > 1 {
@@ -47,8 +52,8 @@ func TestFilterIsSizedLikeTheOracle(t *testing.T) {
 // The rate of false positives is that of an independent implementation with as
 // many bits and hashes, and what the formula says.
 func TestFalsePositivesAreThoseOfTheOracle(t *testing.T) {
-	const count, probes = 5000, 400_000
-	b, r := newBloom(count, targetFalsePositives), seeded(1)
+	const count, probes, target, worst = 5000, 400_000, 0.001, 0.01
+	b, r := New(count, target, mostBytes), seeded(1)
 	o := oracle.New(uint(len(b.bits)*8), uint(b.hashes))
 	fill := func() {
 		k := randomKey(r)
@@ -71,39 +76,14 @@ func TestFalsePositivesAreThoseOfTheOracle(t *testing.T) {
 	for range count {
 		fill()
 	}
-	for _, want := range []float64{targetFalsePositives, maxFalsePositives} {
+	for _, want := range []float64{target, worst} {
 		ours, theirs := rates()
 		// 400 expected hits at 0.001: the standard error is 5 %.
-		if math.Abs(ours-want) > 0.25*want || math.Abs(ours-theirs) > 0.25*want || math.Abs(b.falsePositives()-want) > 0.15*want {
-			t.Errorf("after %d keys: measured %.5f, estimated from bits %.5f, oracle %.5f, want %.5f", b.count, ours, b.falsePositives(), theirs, want)
+		if math.Abs(ours-want) > 0.25*want || math.Abs(ours-theirs) > 0.25*want || math.Abs(b.FalsePositives()-want) > 0.15*want {
+			t.Errorf("after %d keys: measured %.5f, estimated from bits %.5f, oracle %.5f, want %.5f", b.keys, ours, b.FalsePositives(), theirs, want)
 		}
-		for b.count < b.capacity(maxFalsePositives) {
+		for b.keys < b.Capacity(worst) {
 			fill()
 		}
-	}
-}
-
-func TestKeysDependOnEveryBitOfSaltPeerAndTime(t *testing.T) {
-	base := NewEntryID("peer", 1000)
-	if NewEntryID("peer", 1001) == base || NewEntryID("pees", 1000) == base {
-		t.Fatal("two claims share an entry ID")
-	}
-	var salt [SaltSize]byte
-	want := NewKeyer(salt).Key(base)
-	for i := range salt {
-		other := salt
-		other[i] = 1
-		if NewKeyer(other).Key(base) == want {
-			t.Errorf("byte %d of the salt does not matter", i)
-		}
-	}
-}
-
-// The layout is a wire format: these values may not change.
-func TestKeyIsTheDocumentedOne(t *testing.T) {
-	salt := [SaltSize]byte{1, 2, 3}
-	id := NewEntryID("peer", 1_800_000_000_000)
-	if got, want := NewKeyer(salt).Key(id), (Key{first: 0x328dfe6c114a0417, step: 0x8219bf79316db803}); got != want {
-		t.Errorf("key is {first: %#x, step: %#x}", got.first, got.step)
 	}
 }
