@@ -71,6 +71,7 @@ type Discovered struct {
 	Peer  PeerID
 	Addrs []multiaddr.Multiaddr
 	From  Source
+	By    PeerID // who told of it; empty: nobody in particular, or the peer itself
 
 	// Unaware says that the peer has had no occasion to learn of us, so that there
 	// is no dial of its own to wait for.

@@ -30,11 +30,13 @@ type book struct {
 	dials                     []*known // without an answer, the oldest first
 	open                      [lanes]int
 
-	pinned, back, heard, saved queue // to dial, by lane: heard and saved are the candidates
-	leaving                    queue // without an address, kept while it cools down or is rejected
-	failing                    queue // to make room, the worst first
-	cooling                    queue // spared, so that its cool-down is not forgotten
-	settling                   queue // claims an address, and not connected for long enough to save that
+	pinned, back queue   // to dial, by lane
+	tellers      tellers // the candidates that somebody named
+	saved        *teller // the candidates of an earlier run, beside tellers
+	leaving      queue   // without an address, kept while it cools down or is rejected
+	failing      queue   // to make room, the worst first
+	cooling      queue   // spared, so that its cool-down is not forgotten
+	settling     queue   // claims an address, and not connected for long enough to save that
 
 	tally
 }
@@ -74,8 +76,11 @@ func one(is bool) int {
 }
 
 func newBook(cfg *Config) *book {
-	b := &book{max: cfg.MaxKnown, symmetry: cfg.Symmetry, byID: make(map[core.PeerID]*known)}
-	for _, q := range []*queue{&b.pinned, &b.back, &b.heard, &b.saved, &b.leaving} {
+	b := &book{
+		max: cfg.MaxKnown, symmetry: cfg.Symmetry, byID: make(map[core.PeerID]*known),
+		tellers: newTellers(), saved: newTeller(origin{from: core.SourceSaved}),
+	}
+	for _, q := range []*queue{&b.pinned, &b.back, &b.leaving} {
 		*q = queue{slot: waits, before: sooner}
 	}
 	b.failing = queue{slot: spares, before: worse}
@@ -112,7 +117,48 @@ func (b *book) file(k *known) {
 	}
 	b.count(k, k.class())
 	k.move(waits, b.line(k))
+	b.fileTeller(k.by)
 	k.move(spares, b.spare(k))
+}
+
+func (b *book) fileTeller(t *teller) {
+	if t != nil && t != b.saved {
+		b.tellers.file(t)
+	}
+}
+
+// told notes that somebody named a peer, and says whether that changes whose turn it
+// waits for. Named by two it waits for the one with fewer candidates, so that nobody
+// can hide it among others. A peer that we reached stays with those that we reached.
+func (b *book) told(k *known, o origin) bool {
+	if was := k.by; was != nil && was != b.saved {
+		if was.origin == o || was.origin == reached || b.tellers.candidates(o) >= was.Len() {
+			return false
+		}
+	}
+	b.assign(k, b.tellers.of(o))
+	return true
+}
+
+// reached is the origin of peers that we dialled with success.
+var reached = origin{from: core.SourceSaved}
+
+// assign makes a peer wait for the turn of another teller. It is to be filed.
+func (b *book) assign(k *known, t *teller) {
+	was := k.by
+	if was == t {
+		return
+	}
+	if k.by = t; t != nil {
+		t.uses++
+	}
+	if was != nil {
+		if k.in[waits] == &was.queue {
+			k.move(waits, nil)
+			b.fileTeller(was)
+		}
+		b.tellers.drop(was)
+	}
 }
 
 func (b *book) useless(k *known) bool {
@@ -122,6 +168,8 @@ func (b *book) useless(k *known) bool {
 func (b *book) remove(k *known) {
 	b.count(k, class{})
 	k.move(waits, nil)
+	b.fileTeller(k.by)
+	b.assign(k, nil)
 	k.move(spares, nil)
 	delete(b.byID, k.id)
 }
@@ -141,10 +189,8 @@ func (b *book) line(k *known) *queue {
 		return nil
 	case !k.reachable():
 		return &b.leaving
-	case k.heard:
-		return &b.heard
-	case k.saved:
-		return &b.saved
+	case k.heard || k.saved:
+		return &k.by.queue
 	}
 	return nil
 }
@@ -188,8 +234,11 @@ func (b *book) victim(trust int) *known {
 // beginDial and endDial keep the list of dials without an answer. The peer is to
 // be filed.
 func (b *book) beginDial(k *known, at time.Time, charged []string) {
-	k.dial = &dial{at: at, lane: k.lane(), charged: charged}
+	k.dial = &dial{at: at, lane: k.lane(), charged: charged, by: k.by}
 	b.dials = append(b.dials, k)
+	if k.by != nil {
+		b.tellers.began(k.by)
+	}
 	b.open[k.dial.lane]++
 }
 
@@ -198,6 +247,10 @@ func (b *book) endDial(k *known) (d *dial) {
 		k.dial = nil
 		b.dials = slices.DeleteFunc(b.dials, func(other *known) bool { return other == k })
 		b.open[d.lane]--
+		if d.by != nil {
+			b.tellers.ended(d.by)
+			b.fileTeller(d.by)
+		}
 	}
 	return d
 }

@@ -82,6 +82,7 @@ func (m *Machine) setBootstrappers(now time.Time, infos []peer.AddrInfo) {
 	for _, k := range m.book.bootstrappers {
 		if _, stays := addrs[k.id]; !stays {
 			k.bootstrapper, k.heard = false, true
+			m.book.told(k, origin{from: core.SourceConfig})
 			k.hearsay, k.configured = addAddrs(k.configured, k.hearsay, m.cfg.MaxAddrs), nil
 			m.book.file(k)
 		}

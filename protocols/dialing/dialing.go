@@ -35,6 +35,7 @@ func New(cfg Config, rng *rand.Rand) *Machine {
 	for i, s := range cfg.Saved {
 		if k := m.candidate(s.Peer, uint32(i), 2); k != nil {
 			k.saved = true
+			m.book.assign(k, m.book.saved)
 			k.proven = addAddrs(k.proven, s.Addrs, cfg.MaxAddrs)
 			m.book.file(k)
 		}

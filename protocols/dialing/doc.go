@@ -18,7 +18,10 @@
 // The first three have a share of the dials under way for themselves, and take
 // turns where the rate does not do for all, so that none starves. Within a kind
 // whoever has been due for longest goes first, so that nobody waits behind peers
-// that fail again and again.
+// that fail again and again. Discovered peers are served in turn by who told of them
+// (Discovered.By), whoever has the fewest dials under way first: a thousand dead
+// addresses that one peer tells hold up only what else it tells. Peers that we
+// reached before have a turn of their own.
 //
 // The degree counts only connections that we chose to dial: those that others
 // open to us, and our answers to them, are their choice, and a node whose every

@@ -25,8 +25,12 @@ func (m *Machine) discovered(now time.Time, ev core.Discovered) bool {
 		return false
 	}
 	first := !k.reachable()
-	if !k.learn(ev.From, addrs, m.cfg.MaxAddrs) {
-		return false
+	fresh, moved := k.learn(ev.From, addrs, m.cfg.MaxAddrs), m.book.told(k, origin{ev.From, ev.By})
+	if !fresh {
+		if moved {
+			m.book.file(k)
+		}
+		return moved
 	}
 	switch {
 	case k.connected():
@@ -75,6 +79,7 @@ func (m *Machine) connected(now time.Time, ev core.Connected, out *[]core.Effect
 // answered ends a dial that brought a connection.
 func (m *Machine) answered(now time.Time, k *known, at multiaddr.Multiaddr) {
 	k.postponed = 0
+	m.book.assign(k, m.book.tellers.of(reached))
 	if d := m.book.endDial(k); d != nil {
 		m.ips.refund(now, d.charged, at)
 		m.dialTook += (now.Sub(d.at) - m.dialTook) / 4

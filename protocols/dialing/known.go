@@ -49,6 +49,7 @@ type known struct {
 	// hearsay what the DHT and mDNS said.
 	configured, claimed, proven, hearsay []multiaddr.Multiaddr
 
+	by        *teller   // for whose turn it waits; nil: nobody named it
 	dial      *dial     // without an answer yet
 	reason    string    // of the last failure, rejection or cool-down
 	since     time.Time // when it was connected
@@ -85,6 +86,7 @@ type known struct {
 type dial struct {
 	at      time.Time
 	lane    lane     // changes with the peer
+	by      *teller  // of the peer when it began
 	charged []string // IPs, one for each address that was dialled within their budgets
 }
 

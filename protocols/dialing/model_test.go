@@ -134,7 +134,12 @@ func recount(rt *rapid.T, m *Machine) {
 	if sum != b.tally || open != b.open {
 		rt.Fatalf("counted %+v, %v; there are %+v, %v", b.tally, b.open, sum, open)
 	}
-	for _, q := range []*queue{&b.pinned, &b.back, &b.heard, &b.saved, &b.leaving, &b.failing, &b.cooling, &b.settling} {
+	queues := []*queue{&b.pinned, &b.back, &b.saved.queue, &b.leaving, &b.failing, &b.cooling, &b.settling}
+	for _, t := range b.tellers.byOrigin {
+		queues = append(queues, &t.queue)
+	}
+	recountTellers(rt, b)
+	for _, q := range queues {
 		if q.Len() != queued[q] {
 			rt.Fatalf("a queue holds %d, of which %d are known", q.Len(), queued[q])
 		}
@@ -143,6 +148,46 @@ func recount(rt *rapid.T, m *Machine) {
 				rt.Fatalf("place %d of a queue is out of order", i)
 			}
 		}
+	}
+}
+
+// recountTellers compares the tellers with the peers and dials that refer to them,
+// and the lines with what their order should be.
+func recountTellers(rt *rapid.T, b *book) {
+	uses, open := map[*teller]int{}, map[*teller]int{}
+	for _, k := range b.byID {
+		if k.by != nil {
+			uses[k.by]++
+		}
+		if k.dial != nil && k.dial.by != nil {
+			uses[k.dial.by]++
+			open[k.dial.by]++
+		}
+	}
+	stand := 0
+	for o, t := range b.tellers.byOrigin {
+		if t.origin != o || t.uses != uses[t] || t.open != open[t] || t.uses == 0 {
+			rt.Fatalf("teller %v: %d uses, %d dials; counted %d, %d", o, t.uses, t.open, uses[t], open[t])
+		}
+		if (t.Len() > 0) != (t.line != nil) {
+			rt.Fatalf("teller %v has %d candidates and stands in line: %v", o, t.Len(), t.line != nil)
+		}
+		stand += one(t.line != nil)
+		delete(uses, t)
+	}
+	if delete(uses, b.saved); len(uses) > 0 {
+		rt.Fatalf("%d tellers are used and not known", len(uses))
+	}
+	for _, l := range []*line{b.tellers.waiting, b.tellers.ready} {
+		stand -= l.Len()
+		for i, t := range l.tellers {
+			if t.line != l || t.place != i || i > 0 && l.before(t, l.tellers[(i-1)/2]) {
+				rt.Fatalf("place %d of a line is out of order", i)
+			}
+		}
+	}
+	if stand != 0 {
+		rt.Fatalf("%d tellers stand in no line", stand)
 	}
 }
 

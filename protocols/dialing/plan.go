@@ -61,7 +61,7 @@ func (m *Machine) fallBack(now time.Time, out *[]core.Effect) bool {
 // serve dials those of a lane that are due.
 func (m *Machine) serve(now time.Time, l lane, saved bool, out *[]core.Effect) {
 	for m.room(l) > 0 && m.rate.Ready(now) {
-		k := m.first(l, saved)
+		k := m.first(now, l, saved)
 		if k == nil || k.dialAt().After(now) {
 			return
 		}
@@ -69,20 +69,34 @@ func (m *Machine) serve(now time.Time, l lane, saved bool, out *[]core.Effect) {
 	}
 }
 
-// first is the one of a lane that is due first.
-func (m *Machine) first(l lane, saved bool) *known {
+// first is the one of a lane whose turn it is, or else, who is due first.
+func (m *Machine) first(now time.Time, l lane, saved bool) *known {
 	switch b := m.book; l {
 	case pinned:
 		return b.pinned.first()
 	case back:
 		return b.back.first()
 	default:
-		heard, old := b.heard.first(), b.saved.first()
-		if saved && old != nil && (heard == nil || sooner(old, heard)) {
+		return b.candidate(now, saved)
+	}
+}
+
+// candidate is the one whose turn it is, or else, who is due first.
+func (b *book) candidate(now time.Time, saved bool) *known {
+	turn, old := b.tellers.due(now), b.saved.first()
+	if !saved {
+		old = nil
+	}
+	if turn != nil {
+		if old != nil && !old.dialAt().After(now) && b.saved.before(turn) {
 			return old
 		}
-		return heard
+		return turn.first()
 	}
+	if next := b.tellers.waiting.first(); next != nil && (old == nil || sooner(next.first(), old)) {
+		return next.first()
+	}
+	return old
 }
 
 // dial dials one peer, or puts the dial off where every address is over budget.
@@ -150,7 +164,7 @@ func (m *Machine) next(now time.Time, saved bool) (next time.Time) {
 		next = core.Earliest(next, k.dialAt())
 	}
 	for l := range lanes {
-		k := m.first(l, saved)
+		k := m.first(now, l, saved)
 		if k == nil || m.room(l) <= 0 {
 			continue
 		}

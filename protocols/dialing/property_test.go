@@ -74,7 +74,7 @@ func (w *model) step(rt *rapid.T) {
 		"hear", "claim", "connect", "link", "disconnect", "fail", "command", "command", "time", "deadline", "deadline",
 	}).Draw(rt, "action") {
 	case "hear":
-		ev = core.Discovered{Peer: id, Addrs: addrs(id), From: core.SourceDHT}
+		ev = core.Discovered{Peer: id, Addrs: addrs(id), From: core.SourceDHT, By: w.teller(rt)}
 	case "claim":
 		ev = w.claim(rt, id)
 	case "connect":
@@ -112,7 +112,11 @@ func (w *model) claim(rt *rapid.T, id core.PeerID) core.Event {
 	if id != w.cfg.Self {
 		w.claimed[id] = claimed
 	}
-	return core.Discovered{Peer: id, Addrs: claimed, From: core.SourceClaim}
+	return core.Discovered{Peer: id, Addrs: claimed, From: core.SourceClaim, By: w.teller(rt)}
+}
+
+func (w *model) teller(rt *rapid.T) core.PeerID {
+	return rapid.SampledFrom([]core.PeerID{"", "t1", "t2", "d1"}).Draw(rt, "teller")
 }
 
 func (w *model) connect(rt *rapid.T, id core.PeerID) core.Event {

@@ -99,20 +99,21 @@ func (m *Machine) checkList(v peerlist.Verify, out *[]core.Effect) {
 // learned takes in a claim that was told by somebody else and is booked now.
 func (m *Machine) learned(a peerlist.Learned, out *[]core.Effect) {
 	m.saveClaim(a.Claim, out)
-	m.discovered(a.Claim, a.Greeting, out)
+	m.discovered(a.Claim, a.From, a.Greeting, out)
 }
 
 func (m *Machine) saveClaim(s claim.Signed, out *[]core.Effect) {
 	*out = append(*out, core.Persist{Record: core.SavedClaim{Peer: s.Peer, Envelope: s.Bytes(), Expiry: s.Expiry}})
 }
 
-// discovered hands the addresses of a claim to dialing.
-func (m *Machine) discovered(s claim.Signed, unaware bool, out *[]core.Effect) {
+// discovered hands the addresses of a claim to dialing. by is empty when it came
+// from its owner, or is ours from an earlier run.
+func (m *Machine) discovered(s claim.Signed, by core.PeerID, unaware bool, out *[]core.Effect) {
 	addrs := s.Claim().Addrs
 	if m.cfg.Keep != nil {
 		addrs = slices.DeleteFunc(addrs, func(a multiaddr.Multiaddr) bool { return !m.cfg.Keep(a) })
 	}
-	m.dialing.Handle(m.now, core.Discovered{Peer: s.Peer, Addrs: addrs, From: core.SourceClaim, Unaware: unaware}, out)
+	m.dialing.Handle(m.now, core.Discovered{Peer: s.Peer, Addrs: addrs, From: core.SourceClaim, By: by, Unaware: unaware}, out)
 }
 
 // held says whether a gossiped claim is of no use here: passed on lately, or older
@@ -180,7 +181,7 @@ func (m *Machine) gossiped(g checkedGossip, out *[]core.Effect) {
 	}
 	m.stats.Gossiped++
 	m.relayed.add(m.now, g.check.ID, s)
-	m.discovered(s, false, out)
+	m.discovered(s, g.check.From, false, out)
 	_ = m.gossip.Gossip(m.now, g.check.ID, g.check.Item, &m.actions) // its entry exists: there is room
 }
 
@@ -231,7 +232,7 @@ func (m *Machine) renewed(from core.PeerID, c checkedOwn, out *[]core.Effect) {
 	}
 	if m.lists.Renewed(m.now, c.claim, &m.actions) == nil {
 		m.saveClaim(c.claim, out)
-		m.discovered(c.claim, false, out)
+		m.discovered(c.claim, "", false, out)
 	}
 }
 

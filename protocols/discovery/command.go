@@ -58,7 +58,7 @@ func (m *Machine) command(ev core.Command, out *[]core.Effect) {
 	case LoadClaims:
 		for _, s := range c.Claims {
 			if m.tracker.Add(m.now, m.cfg.Claim.Self, s) == nil {
-				m.discovered(s, false, out)
+				m.discovered(s, "", false, out)
 			}
 		}
 	case LoadBans:

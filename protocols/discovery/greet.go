@@ -85,7 +85,7 @@ func (m *Machine) checked(peer core.PeerID, c checkedHandshake, out *[]core.Effe
 		if !m.admissions.isKey(v.Proven) {
 			v.Proven = nil
 		}
-		m.discovered(v.Claim, false, out) // with symmetry it is dialled back at this address
+		m.discovered(v.Claim, "", false, out) // with symmetry it is dialled back at this address
 	}
 	m.handshake.Checked(m.now, peer, c.ticket, v, &m.actions)
 }
@@ -208,7 +208,7 @@ func (m *Machine) dialToTell(a handshake.Failed, cmd core.Command, out *[]core.E
 
 func (m *Machine) bid(peer core.PeerID, f farewell, out *[]core.Effect) {
 	if f.err == nil && f.claim.Peer == peer && m.peers[peer] != nil {
-		m.discovered(f.claim, false, out)
+		m.discovered(f.claim, "", false, out)
 	}
 	m.dialing.Handle(m.now, f.rejected, out)
 }
