@@ -116,7 +116,7 @@ func (h *Host) openBase() error {
 		libp2p.NoListenAddrs, // listenAll does it, and tells what failed
 		libp2p.AddrsFactory(h.announced),
 		libp2p.Security(libp2ptls.ID, tlsConstructor(h.refused, func(p peer.ID) bool { return h.dialer.done(p) })),
-		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
+		libp2p.Muxer(yamux.ID, coalescingYamux{yamux.DefaultTransport}),
 		libp2p.ConnectionGater(&gater{h.book, newDialBudget(h.cfg), h.refused}),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(&connmgr.NullConnMgr{}), // the book bounds connections; none is trimmed
