@@ -39,9 +39,16 @@ type dialer struct {
 	jobs     chan dialJob
 
 	mu      sync.Mutex
-	running map[peer.ID]context.CancelFunc // the dials under way, at most one of each worker
+	running map[peer.ID]*attempt // queued and under way
 
 	started, failed atomic.Uint64
+}
+
+// attempt is the dials to one peer that have one answer: the first, and those that
+// added addresses to it.
+type attempt struct {
+	jobs   int                  // that have not ended
+	cancel []context.CancelFunc // of those that began
 }
 
 // run works until ctx ends.
@@ -65,12 +72,21 @@ func (d *dialer) work(ctx context.Context) {
 }
 
 // dial queues a dial without waiting. Every dial is answered: by Connected, which
-// the notifier posts, by Linked, if it was connected, or by DialFailed.
+// the notifier posts, by Linked, if it was connected, or by DialFailed. Several to
+// one peer have one answer.
 func (d *dialer) dial(job dialJob) {
+	d.mu.Lock()
+	a := d.running[job.peer]
+	if a == nil {
+		a = &attempt{}
+		d.running[job.peer] = a
+	}
+	a.jobs++
+	d.mu.Unlock()
 	select {
 	case d.jobs <- job:
 	default:
-		d.fail(job.peer, fmt.Sprintf("%d dials are waiting already", dialQueue))
+		d.end(job.peer, fmt.Errorf("%d dials are waiting already", dialQueue))
 	}
 }
 
@@ -78,14 +94,24 @@ func (d *dialer) answer(ctx context.Context, job dialJob) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	d.mu.Lock()
-	d.running[job.peer] = cancel
+	a := d.running[job.peer]
+	a.cancel = append(a.cancel, cancel)
 	d.mu.Unlock()
-	err := d.connect(ctx, job.peer, job.addrs, len(job.addrs) > 0)
+	d.end(job.peer, d.connect(ctx, job.peer, job.addrs, len(job.addrs) > 0))
+}
+
+// end tells the failure of the last of the dials to a peer.
+func (d *dialer) end(p peer.ID, err error) {
 	d.mu.Lock()
-	delete(d.running, job.peer)
+	a := d.running[p]
+	if a.jobs--; a.jobs == 0 {
+		delete(d.running, p)
+	}
+	last := a.jobs == 0
 	d.mu.Unlock()
-	if err != nil && !d.done(job.peer) { // it may have dialled us meanwhile
-		d.fail(job.peer, explain(err))
+	if last && err != nil && !d.done(p) { // it may have dialled us meanwhile
+		d.failed.Add(1)
+		d.events.push(core.DialFailed{Peer: p, Reason: explain(err)})
 	}
 }
 
@@ -93,11 +119,15 @@ func (d *dialer) answer(ctx context.Context, job dialJob) {
 // handshake would be for nothing. Only the higher peer ID gives up its dial: if both
 // did, no connection would be left. With symmetry the dial is still wanted.
 func (d *dialer) supersede(p peer.ID) {
+	if d.symmetry || d.book.self < p {
+		return
+	}
 	d.mu.Lock()
-	cancel := d.running[p]
-	d.mu.Unlock()
-	if cancel != nil && !d.symmetry && d.book.self > p {
-		cancel()
+	defer d.mu.Unlock()
+	if a := d.running[p]; a != nil {
+		for _, cancel := range a.cancel {
+			cancel()
+		}
 	}
 }
 
@@ -107,11 +137,6 @@ func (d *dialer) done(p peer.ID) bool {
 		return d.book.dialled(p)
 	}
 	return d.host.Network().Connectedness(p) == network.Connected
-}
-
-func (d *dialer) fail(p peer.ID, reason string) {
-	d.failed.Add(1)
-	d.events.push(core.DialFailed{Peer: p, Reason: reason})
 }
 
 // connect dials and waits for the connection, not for identify. With only, no

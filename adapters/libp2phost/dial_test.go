@@ -148,3 +148,37 @@ func TestDialsBeyondTheQueueFailAtOnce(t *testing.T) {
 	await(t, a.events, func(f core.DialFailed) bool { return strings.Contains(f.Reason, "waiting already") })
 	eventually(t, "every dial is answered", func() bool { all, _ := a.events.snapshot(); return len(all) == dials })
 }
+
+func TestAnotherDialAddsAddressesAndBothHaveOneAnswer(t *testing.T) {
+	a := newTestHost(t, func(c *Config) { c.DialTimeout = 3 * time.Second })
+	b, gone := newTestHost(t), testID(t)
+	begun := time.Now()
+	for _, p := range []peer.ID{b.ID(), gone} {
+		a.Dial(p, []ma.Multiaddr{silentAddr(t)})
+	}
+	eventually(t, "both dials are under way", func() bool { return a.dialer.started.Load() == 2 })
+	a.Dial(b.ID(), b.on("tcp").Addrs)
+	a.Dial(gone, []ma.Multiaddr{closedAddr(t)}) // fails at once, while the other waits
+	await(t, a.events, func(c core.Connected) bool { return c.Peer == b.ID() })
+	if took := time.Since(begun); took >= 3*time.Second {
+		t.Errorf("connected after %v, when the dead address had timed out", took)
+	}
+	eventually(t, "all dials have ended", func() bool {
+		a.dialer.mu.Lock()
+		defer a.dialer.mu.Unlock()
+		return len(a.dialer.running) == 0
+	})
+	failures := 0
+	all, _ := a.events.snapshot()
+	for _, ev := range all {
+		if f, is := ev.(core.DialFailed); is {
+			failures++
+			if f.Peer != gone || time.Since(begun) < 3*time.Second {
+				t.Errorf("told %+v after %v", f, time.Since(begun))
+			}
+		}
+	}
+	if failures != 1 {
+		t.Errorf("%d failures were told, want one", failures)
+	}
+}

@@ -77,7 +77,7 @@ func (h *Host) start(ctx context.Context) error {
 	h.dialer = &dialer{
 		host: h.base, book: h.book, symmetry: h.cfg.Symmetry, timeout: h.cfg.DialTimeout,
 		events: h.notifier.events, jobs: make(chan dialJob, dialQueue),
-		running: make(map[peer.ID]context.CancelFunc, dialWorkers),
+		running: make(map[peer.ID]*attempt, dialWorkers),
 	}
 	if err := h.openMessages(ctx); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 type Effect interface{ effect() }
 
 // Dial asks for a connection to a peer. It is answered by Connected or DialFailed.
+// One to a peer that is being dialled adds addresses: both have one answer.
 type Dial struct {
 	Peer  PeerID
 	Addrs []multiaddr.Multiaddr // tried together; empty means those already known
