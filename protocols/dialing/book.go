@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/multiformats/go-multiaddr"
+
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -233,8 +235,8 @@ func (b *book) victim(trust int) *known {
 
 // beginDial and endDial keep the list of dials without an answer. The peer is to
 // be filed.
-func (b *book) beginDial(k *known, at time.Time, charged []string) {
-	k.dial = &dial{at: at, lane: k.lane(), charged: charged, by: k.by}
+func (b *book) beginDial(k *known, at time.Time, addrs []multiaddr.Multiaddr, charged []string) {
+	k.dial = &dial{at: at, lane: k.lane(), addrs: addrs, charged: charged, by: k.by}
 	b.dials = append(b.dials, k)
 	if k.by != nil {
 		b.tellers.began(k.by)

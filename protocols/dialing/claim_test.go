@@ -14,11 +14,54 @@ func TestANewerClaimReplacesTheOlder(t *testing.T) {
 	b.claim("d", addr(1), addr(2))
 	b.wantDialAt("d", addr(1), addr(2))
 	b.claim("d", addr(3))
+	b.wantDialAt("d", addr(3)) // beside the dial under way
 	b.fail("d")
 	b.advanceToDeadline()
 	b.wantDialAt("d", addr(3))
 	if p := b.state("d"); p.Source != "claim" {
 		t.Errorf("source %q, want claim", p.Source)
+	}
+}
+
+func TestANewClaimIsDialledBesideADeadAddressWithinTheBudgets(t *testing.T) {
+	dead, fresh := at("203.0.113.1", 1), at("203.0.113.2", 1)
+	for name, c := range map[string]struct {
+		change func(*Config)
+		before func(*bench)
+		want   []multiaddr.Multiaddr
+	}{
+		"a new address": {want: []multiaddr.Multiaddr{fresh}},
+		"over the rate": {change: func(c *Config) { c.DialBurst, c.DialsPerSecond = 1, 1 }},
+		"over the budget of its IP": {
+			change: func(c *Config) { c.IPDialsPerMinute = 1 },
+			before: func(b *bench) { b.claim("other", at("203.0.113.2", 2)) },
+		},
+		"over the addresses of one dial": {change: func(c *Config) { c.MaxAddrs = 1 }},
+		"of one that is banned": {
+			before: func(b *bench) { b.command(CoolDown{Peer: "d", Until: b.now.Add(time.Hour), Banned: true}) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, func(cfg *Config) {
+				cfg.Saved = []core.SavedPeer{{Peer: "d", Addrs: []multiaddr.Multiaddr{dead}}}
+				if c.change != nil {
+					c.change(cfg)
+				}
+			})
+			b.wantDialAt("d", dead)
+			if c.before != nil {
+				c.before(b)
+			}
+			take[core.Dial](b)
+			b.claim("d", fresh)
+			if len(c.want) > 0 {
+				b.wantDialAt("d", c.want...)
+			}
+			b.claim("d", fresh) // again
+			if dials := take[core.Dial](b); len(dials) > 0 {
+				t.Errorf("dialled %v", dials)
+			}
+		})
 	}
 }
 

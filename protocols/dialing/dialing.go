@@ -56,7 +56,7 @@ func (m *Machine) Handle(now time.Time, ev core.Event, out *[]core.Effect) {
 	case core.DialFailed:
 		m.dialFailed(now, ev, out)
 	case core.Discovered:
-		if !m.discovered(now, ev) {
+		if !m.discovered(now, ev, out) {
 			return
 		}
 	case core.Command:

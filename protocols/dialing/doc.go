@@ -55,7 +55,8 @@
 //
 // The addresses of one dial are those configured, then the newest claim, then up
 // to 4 that worked, then 4 of hearsay, other ones each time. A claim replaces the
-// peer's older one. Hearsay adds up, to 16, so that false addresses cannot hide
+// peer's older one, and while a dial to the peer is under way, to an address that
+// may be dead, the new ones are added to it. Hearsay adds up, to 16, so that false addresses cannot hide
 // the true one.
 //
 // Saved are peers that we reached, and peers that stayed for 30 s and claim an

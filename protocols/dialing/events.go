@@ -11,7 +11,7 @@ import (
 )
 
 // discovered notes where a peer is said to be, and whether anything of it was new.
-func (m *Machine) discovered(now time.Time, ev core.Discovered) bool {
+func (m *Machine) discovered(now time.Time, ev core.Discovered, out *[]core.Effect) bool {
 	addrs := cleaned(ev.Addrs, m.cfg.MaxAddrs)
 	if len(addrs) == 0 && m.book.get(ev.Peer) == nil {
 		return false
@@ -43,6 +43,9 @@ func (m *Machine) discovered(now time.Time, ev core.Discovered) bool {
 	case ev.From == core.SourceClaim && k.failures > 0: // it failed elsewhere
 		k.failures, k.postponed = 0, 0
 		k.due = earlier(k.due, now.Add(m.cfg.BackoffBase))
+	}
+	if ev.From == core.SourceClaim && k.dial != nil {
+		m.extend(now, k, out)
 	}
 	m.book.file(k)
 	return true

@@ -85,8 +85,9 @@ type known struct {
 // dial is one that has no answer yet.
 type dial struct {
 	at      time.Time
-	lane    lane     // changes with the peer
-	by      *teller  // of the peer when it began
+	lane    lane    // changes with the peer
+	by      *teller // of the peer when it began
+	addrs   []multiaddr.Multiaddr
 	charged []string // IPs, one for each address that was dialled within their budgets
 }
 

@@ -13,8 +13,12 @@ import (
 func (w *model) check(rt *rapid.T, out []core.Effect) {
 	for _, e := range out {
 		if d, is := e.(core.Dial); is {
+			if _, already := w.dialling[d.Peer]; already {
+				w.checkExtension(rt, d)
+				continue
+			}
 			w.checkDial(rt, d)
-			w.dialling[d.Peer] = w.now
+			w.dialling[d.Peer], w.dialled[d.Peer] = w.now, d.Addrs
 		}
 	}
 	if len(w.dialling) > w.cfg.MaxDialing {
@@ -36,15 +40,25 @@ func dropUnknown[V any](w *model, of map[core.PeerID]V) {
 	}
 }
 
+// checkExtension: a dial under way gets addresses that it lacks, of the newest claim.
+func (w *model) checkExtension(rt *rapid.T, d core.Dial) {
+	for _, a := range d.Addrs {
+		if slices.ContainsFunc(w.dialled[d.Peer], a.Equal) || !slices.ContainsFunc(w.claimed[d.Peer], a.Equal) {
+			rt.Fatalf("dialled %q, which is being dialled, at %v too", d.Peer, a)
+		}
+	}
+	w.dialled[d.Peer] = slices.Concat(w.dialled[d.Peer], d.Addrs)
+	if len(d.Addrs) == 0 || len(w.dialled[d.Peer]) > w.cfg.MaxAddrs || w.now.Before(w.cool[d.Peer]) {
+		rt.Fatalf("dialled %q at %v, and at %d addresses in all", d.Peer, d.Addrs, len(w.dialled[d.Peer]))
+	}
+}
+
 func (w *model) checkDial(rt *rapid.T, d core.Dial) {
-	_, already := w.dialling[d.Peer]
 	place := w.boots[d.Peer] || w.vals[d.Peer]
 	link := w.linked[d.Peer]
 	switch {
 	case d.Peer == w.cfg.Self:
 		rt.Fatal("dialled itself")
-	case already:
-		rt.Fatalf("dialled %q, which is being dialled", d.Peer)
 	case w.now.Before(w.notBefore[d.Peer]):
 		rt.Fatalf("dialled %q %v before its wait ends", d.Peer, w.notBefore[d.Peer].Sub(w.now))
 	case link != idle && w.now.Before(w.backFrom[d.Peer]):

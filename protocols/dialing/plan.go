@@ -117,8 +117,29 @@ func (m *Machine) dial(now time.Time, k *known, l lane, out *[]core.Effect) {
 		m.stats.DialBacks++
 	}
 	k.chose = l != back
-	m.book.beginDial(k, now, charged)
+	m.book.beginDial(k, now, may, charged)
 	m.book.file(k)
+	*out = append(*out, core.Dial{Peer: k.id, Addrs: may})
+}
+
+// extend adds the addresses of a new claim to the dial under way, which may be to a
+// dead one. It is bound by the budgets of a dial, and all of them together by the
+// number of addresses of one; else they wait for the end of the dial.
+func (m *Machine) extend(now time.Time, k *known, out *[]core.Effect) {
+	d := k.dial
+	fresh := without(k.claimed, d.addrs)
+	fresh = fresh[:min(len(fresh), m.cfg.MaxAddrs-len(d.addrs))]
+	if len(fresh) == 0 || k.dialAt().After(now) || !m.rate.Ready(now) {
+		return
+	}
+	may, charged, _ := m.ips.admit(now, k, fresh)
+	m.stats.LeftOut += uint64(len(fresh) - len(may))
+	if len(may) == 0 {
+		return
+	}
+	m.rate.Spend(now, 1)
+	m.stats.Dials++
+	d.addrs, d.charged = slices.Concat(d.addrs, may), slices.Concat(d.charged, charged)
 	*out = append(*out, core.Dial{Peer: k.id, Addrs: may})
 }
 

@@ -19,6 +19,7 @@ type model struct {
 	cfg       Config
 	now       time.Time
 	dialling  map[core.PeerID]time.Time
+	dialled   map[core.PeerID][]multiaddr.Multiaddr // in the dial under way, or the last
 	linked    map[core.PeerID]direction
 	claimed   map[core.PeerID][]multiaddr.Multiaddr
 	guests    map[core.PeerID]bool
@@ -45,7 +46,7 @@ func newModel(rt *rapid.T) *model {
 	cfg.LimitLoopback = rapid.Bool().Draw(rt, "limit loopback")
 	cfg.Saved = savedPeers("s1", "s2", "m")
 	w := &model{
-		cfg: cfg, now: start, dialling: map[core.PeerID]time.Time{}, linked: map[core.PeerID]direction{},
+		cfg: cfg, now: start, dialling: map[core.PeerID]time.Time{}, dialled: map[core.PeerID][]multiaddr.Multiaddr{}, linked: map[core.PeerID]direction{},
 		claimed: map[core.PeerID][]multiaddr.Multiaddr{}, guests: map[core.PeerID]bool{},
 		notBefore: map[core.PeerID]time.Time{}, cool: map[core.PeerID]time.Time{},
 		backFrom: map[core.PeerID]time.Time{}, boots: map[core.PeerID]bool{}, vals: map[core.PeerID]bool{},
