@@ -9,17 +9,16 @@ import (
 )
 
 // Dial connects to a peer, as core.Dial asks. Where there is a connection that
-// will do, nothing happens.
+// will do, nothing happens. Several dials to a peer have one answer.
 func (h *Host) Dial(peer core.PeerID, addrs []multiaddr.Multiaddr) {
-	t := h.peers[peer]
-	if h.dials[peer] || t != nil && (!h.cfg.Symmetry || t.linked(h).Outbound) {
+	if h.dialled(peer) {
 		return
 	}
+	h.dials[peer]++
 	if why, _ := h.refuse(peer, false); why != "" {
-		h.post(core.DialFailed{Peer: peer, Reason: why})
+		h.endDial(peer, why)
 		return
 	}
-	h.dials[peer] = true
 	to, trip := h.net.find(addrs), time.Duration(0)
 	if to != nil {
 		trip = 2 * h.net.latency(h, to)
@@ -37,6 +36,24 @@ func (h *Host) Dial(peer core.PeerID, addrs []multiaddr.Multiaddr) {
 	}
 }
 
+// dialled says that a peer needs no dial.
+func (h *Host) dialled(peer core.PeerID) bool {
+	t := h.peers[peer]
+	return t != nil && (!h.cfg.Symmetry || t.linked(h).Outbound)
+}
+
+// endDial ends a dial; why is empty where it succeeded. The failure of the last one
+// is told, unless it is not needed any more.
+func (h *Host) endDial(peer core.PeerID, why string) {
+	if h.dials[peer]--; h.dials[peer] > 0 {
+		return
+	}
+	delete(h.dials, peer)
+	if why != "" && !h.dialled(peer) {
+		h.post(core.DialFailed{Peer: peer, Reason: why})
+	}
+}
+
 // then does f after a time, if this life of the host lasts so long.
 func (h *Host) then(d time.Duration, f func()) {
 	life := h.life
@@ -48,10 +65,7 @@ func (h *Host) then(d time.Duration, f func()) {
 }
 
 func (h *Host) failDial(peer core.PeerID, after time.Duration, why string) {
-	h.then(after, func() {
-		delete(h.dials, peer)
-		h.post(core.DialFailed{Peer: peer, Reason: why})
-	})
+	h.then(after, func() { h.endDial(peer, why) })
 }
 
 // established is when the dialler has its connection. The listener has its say
@@ -61,9 +75,10 @@ func (h *Host) established(to *Host) {
 		h.failDial(to.cfg.ID, h.net.cfg.DialTimeout, "i/o timeout")
 		return
 	}
-	delete(h.dials, to.cfg.ID)
-	if why, _ := h.refuse(to.cfg.ID, false); why != "" {
-		h.post(core.DialFailed{Peer: to.cfg.ID, Reason: why})
+	why, _ := h.refuse(to.cfg.ID, false)
+	again := h.dials[to.cfg.ID] > 1 && h.dialled(to.cfg.ID)
+	h.endDial(to.cfg.ID, why)
+	if why != "" || again {
 		return
 	}
 	c := &conn{dialler: h, listener: to}

@@ -47,7 +47,7 @@ type Host struct {
 	life   uint64               // counts restarts
 	peers  map[core.PeerID]*tie // connected ones
 	order  []*tie               // the same, in the order in which they came
-	dials  map[core.PeerID]bool // under way
+	dials  map[core.PeerID]int  // under way
 	blocks map[core.PeerID]time.Time
 	places int // ordinary ones that are taken
 	inside int // of them, by peers that dialled us
@@ -95,7 +95,7 @@ func (h *Host) listen(addrs []multiaddr.Multiaddr) {
 }
 
 func (h *Host) reset() {
-	h.peers, h.order, h.dials = map[core.PeerID]*tie{}, nil, map[core.PeerID]bool{}
+	h.peers, h.order, h.dials = map[core.PeerID]*tie{}, nil, map[core.PeerID]int{}
 	h.places, h.inside, h.guests = 0, 0, 0
 	h.life++
 }
