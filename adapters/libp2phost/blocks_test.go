@@ -53,7 +53,7 @@ func TestABlockClosesNothingAndAllowsNoFurtherConnection(t *testing.T) {
 	if n := h.NumPeers(); n != 1 {
 		t.Fatalf("%d peers after a block", n)
 	}
-	if why := h.book.refuse(p.ID(), network.DirInbound); why == nil || why.reason != ReasonBlocked {
+	if why := h.book.refuse(p.ID(), network.DirInbound, loopbackTCP); why == nil || why.reason != ReasonBlocked {
 		t.Fatalf("a further connection: %v", why)
 	}
 }

@@ -2,12 +2,14 @@ package libp2phost
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/weftnet/weft/protocols/core"
 )
@@ -32,6 +34,7 @@ type place struct {
 	inbound  bool           // it dialled us first
 	guest    bool           // all places were taken: never admitted
 	leaves   time.Time      // when a guest must go
+	site     netip.Prefix   // that a guest comes from
 	leaving  bool           // its connections are being closed, and no further ones may come
 	told     bool           // Connected was posted
 	linked   core.Linked    // the last one posted
@@ -53,7 +56,6 @@ type book struct {
 	self       peer.ID
 	max        int // places
 	maxInbound int // of them, for peers that dial us
-	maxGuests  int // beyond them
 	guestTime  time.Duration
 	symmetry   bool
 	reserved   func(peer.ID) bool
@@ -67,7 +69,7 @@ type book struct {
 	places   map[peer.ID]*place
 	ordinary int // places that count towards max
 	inbound  int // of them, towards maxInbound
-	guests   int
+	guests   guests
 	late     []network.Conn // up when their peer was leaving already
 	wake     chan struct{}  // has room for one: run should look again
 }
@@ -75,7 +77,7 @@ type book struct {
 func newBook(self peer.ID, cfg Config) *book {
 	return &book{
 		self: self, max: cfg.MaxPeers, maxInbound: cfg.MaxPeers - cfg.KeepOutbound,
-		maxGuests: cfg.Guests, guestTime: cfg.GuestTime, symmetry: cfg.Symmetry,
+		guests: newGuests(cfg), guestTime: cfg.GuestTime, symmetry: cfg.Symmetry,
 		reserved: cfg.Reserved, blocks: newBlocks(), denials: &denials{list: make(map[peer.ID]*refusal)},
 		places: make(map[peer.ID]*place),
 		wake:   make(chan struct{}, 1),
@@ -88,17 +90,18 @@ func (b *book) watch(changes *queue[change], events *queue[core.Event]) {
 	b.changes, b.events = changes, events
 }
 
-// refuse says why a further connection with p may not be; nil when it may.
-func (b *book) refuse(p peer.ID, dir network.Direction) *refusal {
+// refuse says why a further connection with p may not be; nil when it may. addr is
+// where an inbound one comes from.
+func (b *book) refuse(p peer.ID, dir network.Direction, addr ma.Multiaddr) *refusal {
 	reserved := b.reserved(p)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	_, why := b.refuseLocked(p, reserved, dir)
+	_, why := b.refuseLocked(p, reserved, dir, addr)
 	return why
 }
 
 // refuseLocked also says whether the peer would be a guest.
-func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction) (guest bool, why *refusal) {
+func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction, addr ma.Multiaddr) (guest bool, why *refusal) {
 	if p == b.self {
 		return false, &refusal{ReasonSelf, "it is this node itself"}
 	}
@@ -111,7 +114,7 @@ func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction) (gu
 	if reserved {
 		return false, nil
 	}
-	if why = b.full(dir); why != nil && b.guest(dir) {
+	if why = b.full(dir); why != nil && b.guests.may(dir, addr) {
 		return true, nil
 	}
 	return false, why
@@ -151,7 +154,7 @@ func (b *book) enter(c network.Conn) *refusal {
 	reserved := b.reserved(p)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	guest, why := b.refuseLocked(p, reserved, c.Stat().Direction)
+	guest, why := b.refuseLocked(p, reserved, c.Stat().Direction, c.RemoteMultiaddr())
 	if why != nil {
 		return why
 	}
@@ -162,11 +165,12 @@ func (b *book) enter(c network.Conn) *refusal {
 			open: make(chan struct{}), gone: make(chan struct{}),
 		}
 		b.places[p] = pl
-		b.count(pl, 1)
 		if guest {
+			pl.site = b.guests.site(c.RemoteMultiaddr())
 			pl.leaves = time.Now().Add(b.guestTime)
 			b.look()
 		}
+		b.count(pl, 1)
 	}
 	pl.conns = append(pl.conns, c)
 	return nil
@@ -233,7 +237,7 @@ func (b *book) count(pl *place, by int) {
 	case pl.reserved:
 		return
 	case pl.guest:
-		b.guests += by
+		b.guests.count(pl.site, by)
 		return
 	}
 	b.ordinary += by
@@ -309,5 +313,5 @@ func (b *book) sizes() (peers, admitted, guests, held int) {
 			admitted++
 		}
 	}
-	return len(b.places) - b.guests, admitted, b.guests, held
+	return len(b.places) - b.guests.all, admitted, b.guests.all, held
 }

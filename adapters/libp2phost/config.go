@@ -31,6 +31,7 @@ type Config struct {
 	Symmetry     bool                  // dial peers that dialled us, and open streams on our own connections only
 	KeepOutbound int                   // of MaxPeers, the places that only peers whom we dial can take: strangers must not fill a node
 	Guests       int                   // peers that dial us when their places are taken, and stay for GuestTime at most
+	GuestsPerIP  int                   // of them, from one IPv4 address or IPv6 /56; loopback is exempt unless LimitLoopback is set
 	GuestTime    time.Duration         // long enough for a peer list
 	Reserved     func(peer.ID) bool    // has a place beyond MaxPeers; nil: nobody
 	Post         func(ev core.Event)   // takes Connected, Linked, Disconnected, DialFailed and Discovered, in order
@@ -48,7 +49,7 @@ type Config struct {
 	ConnRatePerIP float64 // new connections per second for the same, once a burst of twice ConnsPerIP is used up; 0: no limit
 
 	DialFailuresPerIP int  // dials to one IP address within a minute that bring no connection, of peers that are not Reserved; 0: no limit
-	LimitLoopback     bool // the three limits above hold for loopback too
+	LimitLoopback     bool // the three limits above, and GuestsPerIP, hold for loopback too
 
 	MemoryLimit uint64 // bytes that the machine has for us; 0: the cgroup's limit, else the host's memory
 
@@ -80,10 +81,11 @@ type Config struct {
 // DefaultConfig returns the settings of an open network, without a key.
 func DefaultConfig() Config {
 	return Config{
-		MaxPeers:  50,               // seed: Basalt
-		Guests:    16,               // chosen because 120 nodes then join through one of 50 within a minute
-		GuestTime: 10 * time.Second, // seed: Basalt, connection timeout
-		UserAgent: "weft",
+		MaxPeers:    50,               // seed: Basalt
+		Guests:      16,               // chosen because 120 nodes then join through one of 50 within a minute
+		GuestsPerIP: 4,                // chosen because four addresses are then needed to hold all, and a site of a dozen nodes still joins within seconds
+		GuestTime:   10 * time.Second, // seed: Basalt, connection timeout
+		UserAgent:   "weft",
 
 		DialTimeout: 10 * time.Second, // seed: Basalt, connection timeout
 
@@ -146,6 +148,7 @@ func (c Config) Validate() error {
 		{c.MaxPeers >= 1, fmt.Sprintf("MaxPeers is %d: allow at least 1", c.MaxPeers)},
 		{c.KeepOutbound >= 0 && c.KeepOutbound <= c.MaxPeers, fmt.Sprintf("KeepOutbound is %d: use 0 to MaxPeers", c.KeepOutbound)},
 		{c.Guests >= 0, fmt.Sprintf("Guests is %d: use 0 to refuse whoever finds no place", c.Guests)},
+		{c.GuestsPerIP >= 1, fmt.Sprintf("GuestsPerIP is %d: allow at least 1", c.GuestsPerIP)},
 		{c.GuestTime > 0, fmt.Sprintf("GuestTime is %v: use more than zero, such as 10s", c.GuestTime)},
 		{c.DialTimeout > 0, fmt.Sprintf("DialTimeout is %v: use more than zero, such as 10s", c.DialTimeout)},
 		{c.ConnsPerIP >= 1, fmt.Sprintf("ConnsPerIP is %d: allow at least 1", c.ConnsPerIP)},

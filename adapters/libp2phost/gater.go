@@ -24,7 +24,7 @@ var _ connmgr.ConnectionGater = (*gater)(nil)
 // would accept whoever answers. A peer with all its connections is dialled by
 // AutoNAT alone, whose connections do not count.
 func (g *gater) InterceptPeerDial(p peer.ID) bool {
-	why := g.book.refuse(p, network.DirOutbound)
+	why := g.book.refuse(p, network.DirOutbound, nil)
 	if p == "" {
 		why = &refusal{ReasonNoID, "a dial needs the peer ID that it expects"}
 	}
@@ -55,7 +55,7 @@ func (g *gater) InterceptSecured(dir network.Direction, p peer.ID, addrs network
 	if dir == network.DirOutbound {
 		return true
 	}
-	why := g.book.refuse(p, dir)
+	why := g.book.refuse(p, dir, addrs.RemoteMultiaddr())
 	if why == nil {
 		return true
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/weftnet/weft/protocols/core"
 )
@@ -90,5 +91,61 @@ func TestWithSymmetryAGuestIsDialledBackAndStaysOne(t *testing.T) {
 	await(t, h.events, func(l core.Linked) bool { return l.Peer == p.ID() && l.Inbound && l.Outbound })
 	if st := h.Stats(); st.Guests != 1 || st.Peers != 1 {
 		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestOneAddressHoldsAFewOfTheGuestsPlaces(t *testing.T) {
+	h := fullHost(t, func(c *Config) { c.GuestsPerIP, c.LimitLoopback, c.ConnRatePerIP = 2, true, 0 })
+	for range 2 {
+		p := newTestHost(t)
+		mustConnect(t, p, h.on("tcp"))
+		await(t, h.events, func(c core.Connected) bool { return c.Peer == p.ID() && c.Guest })
+	}
+	p := newTestHost(t)
+	_ = p.Connect(testContext(t), h.on("tcp")) // the dialler sees success first, then the end
+	eventually(t, "the third is refused", func() bool { return h.Stats().Refused["full"] > 0 })
+	for _, i := range h.Peers() {
+		if i.Guest {
+			if err := h.Disconnect(i.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	eventually(t, "the guests have left", func() bool { return h.Stats().Guests == 0 && !p.Connected(h.ID()) })
+	mustConnect(t, p, h.on("tcp"))
+	await(t, h.events, func(c core.Connected) bool { return c.Peer == p.ID() && c.Guest })
+}
+
+func TestWhatIsOneAddressForGuests(t *testing.T) {
+	for name, tc := range map[string]struct {
+		here, comes string
+		may         bool
+	}{
+		"the same":              {"/ip4/203.0.113.1/tcp/1", "/ip4/203.0.113.1/udp/2/quic-v1", false},
+		"its neighbour":         {"/ip4/203.0.113.1/tcp/1", "/ip4/203.0.113.2/tcp/1", true},
+		"mapped to IPv6":        {"/ip4/203.0.113.1/tcp/1", "/ip6/::ffff:203.0.113.1/tcp/1", false},
+		"of one IPv6 /56":       {"/ip6/2001:db8:0:aa00::1/tcp/1", "/ip6/2001:db8:0:aaff::2/tcp/1", false},
+		"of another IPv6 /56":   {"/ip6/2001:db8:0:aa00::1/tcp/1", "/ip6/2001:db8:0:ab00::1/tcp/1", true},
+		"private":               {"/ip4/10.0.0.1/tcp/1", "/ip4/10.0.0.1/tcp/2", false},
+		"loopback":              {"/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2", true},
+		"loopback, of IPv6":     {"/ip6/::1/tcp/1", "/ip6/::1/tcp/2", true},
+		"the end of all guests": {"", "/ip4/127.0.0.1/tcp/2", false},
+	} {
+		cfg := DefaultConfig()
+		g := newGuests(cfg)
+		if tc.here == "" {
+			g.all = cfg.Guests
+		} else {
+			g.count(g.site(ma.StringCast(tc.here)), cfg.GuestsPerIP)
+		}
+		if may := g.may(network.DirInbound, ma.StringCast(tc.comes)); may != tc.may {
+			t.Errorf("%s: may come: %v, want %v", name, may, tc.may)
+		}
+		if tc.here != "" {
+			g.count(g.site(ma.StringCast(tc.here)), -cfg.GuestsPerIP)
+		}
+		if len(g.at) > 0 {
+			t.Errorf("%s: %v is remembered when nobody is here", name, g.at)
+		}
 	}
 }
