@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/weftnet/weft/adapters/queue"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -61,9 +62,9 @@ type book struct {
 	reserved   func(peer.ID) bool
 	blocks     *blocks
 	denials    *denials
-	changes    *queue[change]     // for the overlay
-	events     *queue[core.Event] // for the node
-	messages   *messenger         // nil: none
+	changes    *queue.Queue[change]     // for the overlay
+	events     *queue.Queue[core.Event] // for the node
+	messages   *messenger               // nil: none
 
 	mu       sync.Mutex
 	places   map[peer.ID]*place
@@ -86,7 +87,7 @@ func newBook(self peer.ID, cfg Config) *book {
 
 // watch says who is told of changes, in their order. It is called before there
 // are connections.
-func (b *book) watch(changes *queue[change], events *queue[core.Event]) {
+func (b *book) watch(changes *queue.Queue[change], events *queue.Queue[core.Event]) {
 	b.changes, b.events = changes, events
 }
 
@@ -192,7 +193,7 @@ func (b *book) strike(c network.Conn) {
 		return
 	}
 	if linked, changed := pl.link(p); changed && pl.told {
-		b.events.push(linked)
+		b.events.Push(linked)
 	}
 	var others []network.Conn
 	if slices.Contains(pl.carriers, c) || pl.trying > 0 || pl.failed {
@@ -225,10 +226,10 @@ func (b *book) leave(p peer.ID, pl *place) {
 	delete(b.places, p)
 	b.count(pl, -1)
 	close(pl.gone)
-	b.changes.push(change{peer: p, to: gone})
+	b.changes.Push(change{peer: p, to: gone})
 	b.messages.shut(p)
 	if pl.told {
-		b.events.push(core.Disconnected{Peer: p})
+		b.events.Push(core.Disconnected{Peer: p})
 	}
 }
 
@@ -257,7 +258,7 @@ func (b *book) tell(c network.Conn) bool {
 	}
 	if !pl.told {
 		pl.told = true
-		b.events.push(opened{core.Connected{
+		b.events.Push(opened{core.Connected{
 			Peer: p, Addr: c.RemoteMultiaddr(), Guest: pl.guest,
 			Inbound: c.Stat().Direction == network.DirInbound,
 		}, b.messages.open(p)})
@@ -268,7 +269,7 @@ func (b *book) tell(c network.Conn) bool {
 	}
 	linked, changed := pl.link(p)
 	if changed {
-		b.events.push(counted{linked})
+		b.events.Push(counted{linked})
 		b.show(p, pl)
 	}
 	return changed

@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/weftnet/weft/adapters/queue"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -35,7 +36,7 @@ type dialer struct {
 	book     *book
 	symmetry bool // a connection of the peer's is none of ours
 	timeout  time.Duration
-	events   *queue[core.Event]
+	events   *queue.Queue[core.Event]
 	jobs     chan dialJob
 
 	mu      sync.Mutex
@@ -111,7 +112,7 @@ func (d *dialer) end(p peer.ID, err error) {
 	d.mu.Unlock()
 	if last && err != nil && !d.done(p) { // it may have dialled us meanwhile
 		d.failed.Add(1)
-		d.events.push(core.DialFailed{Peer: p, Reason: explain(err)})
+		d.events.Push(core.DialFailed{Peer: p, Reason: explain(err)})
 	}
 }
 

@@ -44,7 +44,7 @@ func (l *link) blame(f fault) {
 	if l.faults == nil {
 		l.faults = &faults{limit: rate.NewLimiter(faultRate, faultBurst)}
 	}
-	tell := l.m.events.len() < maxReports && l.faults.limit.Allow()
+	tell := l.m.events.Len() < maxReports && l.faults.limit.Allow()
 	if untold := l.faults.untold; tell && untold > 0 {
 		f.detail = fmt.Sprintf("%s (%d more faults before)", f.detail, untold)
 		l.faults.untold = 0
@@ -63,6 +63,6 @@ func (b *book) report(p peer.ID, ev core.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if pl := b.places[p]; pl != nil && pl.told {
-		b.events.push(ev)
+		b.events.Push(ev)
 	}
 }

@@ -89,11 +89,11 @@ func (b *book) show(p peer.ID, pl *place) {
 	pl.shown = shown
 	if shown {
 		close(pl.open)
-		b.changes.push(change{peer: p, to: visible})
+		b.changes.Push(change{peer: p, to: visible})
 		return
 	}
 	pl.open = make(chan struct{})
-	b.changes.push(change{peer: p, to: hidden})
+	b.changes.Push(change{peer: p, to: hidden})
 }
 
 // admitPeer opens the gate for a connected peer that is not a guest.

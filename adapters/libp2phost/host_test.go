@@ -18,6 +18,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/weftnet/weft/adapters/queue"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -244,13 +245,13 @@ func TestMDNSDiscoveriesArePostedAndBounded(t *testing.T) {
 	if got.Peer != b.ID() || got.From != core.SourceMDNS || len(got.Addrs) == 0 {
 		t.Fatalf("posted %+v", got)
 	}
-	full := newQueue[core.Event]()
+	full := queue.New[core.Event]()
 	found.events = full
 	for range 2 * maxHearsay {
 		found.HandlePeerFound(b.info())
 	}
-	if full.len() != maxHearsay {
-		t.Fatalf("%d discoveries wait", full.len())
+	if full.Len() != maxHearsay {
+		t.Fatalf("%d discoveries wait", full.Len())
 	}
 }
 

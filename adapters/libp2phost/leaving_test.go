@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
 
+	"github.com/weftnet/weft/adapters/queue"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -35,7 +36,7 @@ func TestWhoIsBeingDisconnectedCannotSlipInAFurtherConnection(t *testing.T) {
 func TestAConnectionThatComesUpWhileItsPeerLeavesIsClosed(t *testing.T) {
 	for _, guest := range []bool{false, true} {
 		b := newBook("self", DefaultConfig().withDefaults())
-		b.watch(newQueue[change](), newQueue[core.Event]())
+		b.watch(queue.New[change](), queue.New[core.Event]())
 		c := network.Conn(fakeConn{peer: "p"})
 		if why := b.enter(c); why != nil {
 			t.Fatal(why)

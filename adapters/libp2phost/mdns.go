@@ -3,6 +3,7 @@ package libp2phost
 import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/weftnet/weft/adapters/queue"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -19,13 +20,13 @@ const (
 // mdnsFound posts what the local network announces.
 type mdnsFound struct {
 	self   peer.ID
-	events *queue[core.Event]
+	events *queue.Queue[core.Event]
 }
 
 // HandlePeerFound implements mdns.Notifee.
 func (m *mdnsFound) HandlePeerFound(info peer.AddrInfo) {
-	if info.ID == m.self || len(info.Addrs) == 0 || m.events.len() >= maxHearsay {
+	if info.ID == m.self || len(info.Addrs) == 0 || m.events.Len() >= maxHearsay {
 		return
 	}
-	m.events.push(core.Discovered{Peer: info.ID, Addrs: info.Addrs, From: core.SourceMDNS})
+	m.events.Push(core.Discovered{Peer: info.ID, Addrs: info.Addrs, From: core.SourceMDNS})
 }

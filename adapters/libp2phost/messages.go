@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
+	"github.com/weftnet/weft/adapters/queue"
 	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/frame"
 )
@@ -40,7 +41,7 @@ type messenger struct {
 	log    *slog.Logger
 	host   host.Host
 	book   *book
-	events *queue[core.Event]
+	events *queue.Queue[core.Event]
 	self   frame.Sender
 	index  map[string]int // into cfg.Messages
 	hellos [][]byte       // by index: what opens a stream
@@ -56,7 +57,7 @@ type messenger struct {
 	early  map[network.Conn]struct{} // identified before we were told that they are up, without the first protocol
 }
 
-func newMessenger(ctx context.Context, cfg Config, h host.Host, b *book, events *queue[core.Event]) (*messenger, error) {
+func newMessenger(ctx context.Context, cfg Config, h host.Host, b *book, events *queue.Queue[core.Event]) (*messenger, error) {
 	self, err := frame.SenderOf(h.ID())
 	if err != nil {
 		return nil, err

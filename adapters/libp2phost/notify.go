@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/weftnet/weft/adapters/queue"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -21,7 +22,7 @@ const maxUnposted = 1024
 type notifier struct {
 	ctx        context.Context
 	book       *book
-	events     *queue[core.Event]
+	events     *queue.Queue[core.Event]
 	superseded func(peer.ID) // told of peers that dial us
 	messages   *messenger    // nil: none
 	room       chan struct{} // holds one item for each counted event that is not posted yet
@@ -39,12 +40,12 @@ type opened struct {
 var _ network.Notifiee = (*notifier)(nil)
 
 func newNotifier(ctx context.Context, b *book) *notifier {
-	return &notifier{ctx: ctx, book: b, superseded: func(peer.ID) {}, events: newQueue[core.Event](), room: make(chan struct{}, maxUnposted)}
+	return &notifier{ctx: ctx, book: b, superseded: func(peer.ID) {}, events: queue.New[core.Event](), room: make(chan struct{}, maxUnposted)}
 }
 
 // run posts until the context ends.
 func (n *notifier) run(post func(core.Event)) {
-	n.events.run(n.ctx, func(ev core.Event) {
+	n.events.Run(n.ctx, func(ev core.Event) {
 		switch ev := ev.(type) {
 		case counted:
 			post(ev.Event)

@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/weftnet/weft/adapters/queue"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -70,7 +71,7 @@ func TestConnectionsWaitForAReceiverThatIsFarBehind(t *testing.T) {
 	b := newBook("self", DefaultConfig().withDefaults())
 	ctx, cancel := context.WithCancel(t.Context())
 	n := newNotifier(ctx, b)
-	b.watch(newQueue[change](), n.events)
+	b.watch(queue.New[change](), n.events)
 	conns := make([]network.Conn, maxUnposted+1)
 	for i := range conns {
 		conns[i] = fakeConn{peer: peer.ID([]byte{byte(i >> 8), byte(i)})}

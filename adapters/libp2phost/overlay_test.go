@@ -334,7 +334,7 @@ func TestAClosedSubscriptionEndsAndHoldsNobodyUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range busBuffer + 10 { // more than it buffers: the bus waits for it
-		h.overlay.bus.changes.push(change{peer: p.ID(), to: visible})
+		h.overlay.bus.changes.Push(change{peer: p.ID(), to: visible})
 	}
 	if err := stuck.Close(); err != nil {
 		t.Fatal(err)
@@ -342,7 +342,7 @@ func TestAClosedSubscriptionEndsAndHoldsNobodyUp(t *testing.T) {
 	for range stuck.Out() { // ends only if the channel is closed
 	}
 	all := subscribe(t, h, new(event.EvtPeerConnectednessChanged))
-	h.overlay.bus.changes.push(change{peer: p.ID(), to: gone})
+	h.overlay.bus.changes.Push(change{peer: p.ID(), to: gone})
 	eventually(t, "the bus goes on", func() bool {
 		ev := next[event.EvtPeerConnectednessChanged](t, all)
 		return ev.Connectedness == network.NotConnected

@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+
+	"github.com/weftnet/weft/adapters/queue"
 )
 
 // ErrWildcard is the answer to a subscription to everything, which would show
@@ -51,7 +53,7 @@ type overlayBus struct {
 	event.Bus // the base host's
 	book      *book
 	peers     peerstore.Peerstore
-	changes   *queue[change]
+	changes   *queue.Queue[change]
 	source    event.Subscription
 
 	visible  map[peer.ID]struct{}
@@ -66,7 +68,7 @@ func newOverlayBus(base event.Bus, peers peerstore.Peerstore, b *book) (*overlay
 		new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerIdentificationFailed), new(event.EvtPeerProtocolsUpdated),
 	}, eventbus.BufSize(busBuffer), eventbus.Name("weft overlay"))
 	return &overlayBus{
-		Bus: base, book: b, peers: peers, source: source, changes: newQueue[change](),
+		Bus: base, book: b, peers: peers, source: source, changes: queue.New[change](),
 		visible:  make(map[peer.ID]struct{}),
 		withheld: make(map[peer.ID]event.EvtPeerIdentificationCompleted),
 	}, err
@@ -79,7 +81,7 @@ func (b *overlayBus) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-b.changes.ready:
+		case <-b.changes.Ready():
 			b.drain(ctx)
 		case ev, ok := <-b.source.Out():
 			if !ok {
@@ -92,7 +94,7 @@ func (b *overlayBus) run(ctx context.Context) {
 }
 
 func (b *overlayBus) drain(ctx context.Context) {
-	for _, c := range b.changes.take() {
+	for _, c := range b.changes.Take() {
 		switch c.to {
 		case visible:
 			b.show(ctx, c.peer)

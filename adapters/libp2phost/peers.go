@@ -127,7 +127,7 @@ type Stats struct {
 
 // Stats implements the metrics' view of the host.
 func (h *Host) Stats() Stats {
-	s := Stats{Refused: h.refused.snapshot(), EventsQueued: h.notifier.events.len(), Messages: h.messages.snapshot()}
+	s := Stats{Refused: h.refused.snapshot(), EventsQueued: h.notifier.events.Len(), Messages: h.messages.snapshot()}
 	s.Peers, s.Admitted, s.Guests, s.Held = h.book.sizes()
 	s.HeldRefused, s.HeldExpired = h.overlay.heldRefused.Load(), h.overlay.heldExpired.Load()
 	m := h.overlay.metering

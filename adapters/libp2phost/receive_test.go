@@ -246,7 +246,7 @@ func TestManyFaultsAreCountedButToldSparingly(t *testing.T) {
 	if got := b.Stats().Messages.Malformed["short"]; got != n {
 		t.Errorf("%d counted", got)
 	}
-	eventually(t, "all is posted", func() bool { return b.notifier.events.len() == 0 })
+	eventually(t, "all is posted", func() bool { return b.notifier.events.Len() == 0 })
 	if all, _ := b.events.snapshot(); offences(all) < faultBurst || offences(all) > 20*faultBurst {
 		t.Errorf("%d told", offences(all))
 	}
