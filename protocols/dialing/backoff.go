@@ -69,10 +69,11 @@ func (m *Machine) doubled(times int, most time.Duration) time.Duration {
 	return d
 }
 
-// hurry brings the bootstrappers forward when the last peer is gone.
+// hurry brings the bootstrappers forward when the last peer is gone, also those that
+// were full: we need a place now, or at least a list of others.
 func (m *Machine) hurry(now time.Time) {
 	for _, k := range m.book.bootstrappers {
-		if !k.refused {
+		if !k.refused || k.full {
 			k.due = earlier(k.due, now.Add(scale(m.cfg.LoneBackoffMax, .75+m.rng.Float64()/4)))
 			m.book.file(k)
 		}

@@ -26,6 +26,7 @@ type (
 		Peer    core.PeerID
 		Reason  string // for people
 		Lasting bool   // until somebody changes a setting: trying soon is useless
+		Full    bool   // it has no place
 	}
 
 	// Retry ends the wait after a rejection, because what led to it has changed.
@@ -128,9 +129,14 @@ func (m *Machine) rejected(now time.Time, c Rejected) {
 		return
 	}
 	k.refusals++
-	k.failures, k.refused, k.reason = 0, true, c.Reason
-	if k.due = now.Add(m.backoff(k)); c.Lasting {
+	k.failures, k.refused, k.full, k.reason = 0, true, c.Full, c.Reason
+	switch {
+	case c.Lasting:
 		k.due = now.Add(m.cfg.RejectedFor)
+	case c.Full && k.bootstrapper && m.book.connected() > one(k.connected()):
+		k.due = now.Add(m.growing(k.tries(), m.cfg.FullBackoffMax)) // we have joined elsewhere
+	default:
+		k.due = now.Add(m.backoff(k))
 	}
 	m.book.file(k)
 }

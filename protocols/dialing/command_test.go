@@ -291,3 +291,34 @@ func TestARejectedPeerIsDialledAtOnceWhenItsCauseIsGone(t *testing.T) {
 		t.Error("a retry made a peer known")
 	}
 }
+
+// askFull lets a full bootstrapper refuse us for a time, and returns how often it was
+// asked and the longest pause.
+func (b *bench) askFull(id core.PeerID, during time.Duration) (asked int, pause time.Duration) {
+	b.t.Helper()
+	last := b.now
+	for end := b.now.Add(during); b.now.Before(end); b.advance(time.Second) {
+		for _, d := range take[core.Dial](b) {
+			if d.Peer != id {
+				continue
+			}
+			asked, pause, last = asked+1, max(pause, b.now.Sub(last)), b.now
+			b.connect(id)
+			b.command(Rejected{Peer: id, Reason: "full", Full: true})
+			b.disconnect(id)
+		}
+	}
+	return asked, pause
+}
+
+func TestAFullBootstrapperIsLeftAloneByWhoJoinedElsewhere(t *testing.T) {
+	b := newBench(t, bootstrap("b1"))
+	b.accept("in")
+	if asked, pause := b.askFull("b1", 3*time.Hour); asked > 30 || pause < 7*time.Minute || pause > 10*time.Minute+time.Second {
+		t.Errorf("asked %d times in 3 h, the longest pause was %v, want up to 10 min", asked, pause)
+	}
+	b.disconnect("in") // the last one
+	if asked, pause := b.askFull("b1", 10*time.Minute); asked < 30 || pause > 16*time.Second {
+		t.Errorf("alone: asked %d times in 10 min, the longest pause was %v, want at most 15 s", asked, pause)
+	}
+}

@@ -61,6 +61,7 @@ type Config struct {
 	BackoffBase        time.Duration // wait after the first failure, doubled with each further one
 	BackoffMax         time.Duration
 	LoneBackoffMax     time.Duration // instead of BackoffMax for bootstrappers while no peer is connected
+	FullBackoffMax     time.Duration // instead of BackoffMax for a bootstrapper without a place for us, while others are connected
 	RejectedFor        time.Duration // wait after a lasting rejection
 	ForgetAfter        int           // failures in a row
 	ForgetHearsayAfter int           // the same where only hearsay names the peer
@@ -96,6 +97,7 @@ func DefaultConfig() Config {
 		BackoffBase:        time.Second,      // avalanchego: initial reconnect delay
 		BackoffMax:         time.Minute,      // avalanchego: maximum reconnect delay
 		LoneBackoffMax:     15 * time.Second, // chosen so that a lone node is back soon after a long outage
+		FullBackoffMax:     10 * time.Minute, // chosen like RejectedFor: a hundred nodes that joined elsewhere then ask once in 6 s
 		RejectedFor:        10 * time.Minute, // DESIGN: cool-down; a setting has to be changed first
 		ForgetAfter:        8,                // casper-node: failures until an address is forgotten
 		ForgetHearsayAfter: 3,                // chosen so that 12 false addresses are tried at most
@@ -146,9 +148,9 @@ func (c Config) validateCounts() error {
 
 func (c Config) validateTimes() error {
 	switch {
-	case c.BackoffBase <= 0 || c.BackoffMax < c.BackoffBase || c.LoneBackoffMax < c.BackoffBase:
-		return fmt.Errorf("%w: backoff from %v to %v, alone to %v: it must grow from above zero",
-			ErrConfig, c.BackoffBase, c.BackoffMax, c.LoneBackoffMax)
+	case c.BackoffBase <= 0 || min(c.BackoffMax, c.LoneBackoffMax, c.FullBackoffMax) < c.BackoffBase:
+		return fmt.Errorf("%w: backoff from %v to %v, alone to %v, from a full node to %v: it must grow from above zero",
+			ErrConfig, c.BackoffBase, c.BackoffMax, c.LoneBackoffMax, c.FullBackoffMax)
 	case c.DialSweep <= 0 || c.StableAfter < 0:
 		return fmt.Errorf("%w: DialSweep %v, StableAfter %v: they must not be negative, and a dial needs time",
 			ErrConfig, c.DialSweep, c.StableAfter)

@@ -257,6 +257,7 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 		"MaxHearsay":         func(c *Config) { c.MaxHearsay = 0 },
 		"ForgetHearsayAfter": func(c *Config) { c.ForgetHearsayAfter = 0 },
 		"LoneBackoffMax":     func(c *Config) { c.LoneBackoffMax = 0 },
+		"FullBackoffMax":     func(c *Config) { c.FullBackoffMax = 0 },
 		"RejectedFor":        func(c *Config) { c.RejectedFor = 0 },
 		"DialBackAfter":      func(c *Config) { c.DialBackAfter = 0 },
 		"DialSecondAfter":    func(c *Config) { c.DialSecondAfter = -1 },

@@ -49,7 +49,8 @@
 // forgotten, as the fault may be its own, and bootstrappers are tried at least
 // every 15 s. A connection that did not last 30 s counts as a failure. A rejected
 // handshake does not: the address is good. It waits the same way, or 10 minutes
-// where the reason lasts.
+// where the reason lasts. A bootstrapper that has no place for us waits up to 10
+// minutes too while we are connected elsewhere, and 15 s at most when we are alone.
 //
 // # Where
 //

@@ -76,6 +76,7 @@ type known struct {
 	chose     bool // that dial is or was under way
 	settled   bool // its claim is saved
 	refused   bool // due is the end of a rejection
+	full      bool // because there was no place
 	banned    bool // coolUntil is the end of a ban
 	told      bool // its failing streak was announced
 

@@ -165,7 +165,7 @@ func (w *model) command(rt *rapid.T, id core.PeerID) any {
 			wait = w.cfg.RejectedFor
 		}
 		w.notBefore[id] = w.now.Add(wait)
-		return Rejected{Peer: id, Reason: "no", Lasting: lasting}
+		return Rejected{Peer: id, Reason: "no", Lasting: lasting, Full: !lasting}
 	case "ban":
 		w.cool[id] = w.now.Add(5 * time.Minute)
 		return CoolDown{Peer: id, Until: w.cool[id], Banned: rapid.Bool().Draw(rt, "banned")}

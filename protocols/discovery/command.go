@@ -152,6 +152,3 @@ func (m *Machine) unban(peer core.PeerID, out *[]core.Effect) {
 	notify(out, "peer.unbanned", peer, "the ban is lifted")
 }
 
-func rejected(peer core.PeerID, reason string, lasting bool) core.Command {
-	return core.Command{Body: dialing.Rejected{Peer: peer, Reason: reason, Lasting: lasting}}
-}

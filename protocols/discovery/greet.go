@@ -6,6 +6,7 @@ import (
 
 	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/dialing"
 	"github.com/weftnet/weft/protocols/handshake"
 	"github.com/weftnet/weft/protocols/peerlist"
 )
@@ -151,7 +152,7 @@ func (m *Machine) letStay(peer core.PeerID, out *[]core.Effect) {
 		m.stats.PlainRefused++
 		text := fmt.Sprintf("all %d places for plain libp2p peers are taken", m.cfg.PlainPeers)
 		m.refusals.add(Refusal{Peer: peer, Reason: "plain-full", Text: text, ByUs: true, At: m.now})
-		m.dialing.Handle(m.now, rejected(peer, text, false), out)
+		m.dialing.Handle(m.now, core.Command{Body: dialing.Rejected{Peer: peer, Reason: text}}, out)
 		*out = append(*out, core.Disconnect{Peer: peer, Reason: text})
 		return
 	}
@@ -168,7 +169,9 @@ func (m *Machine) letStay(peer core.PeerID, out *[]core.Effect) {
 func (m *Machine) failed(a handshake.Failed, out *[]core.Effect) {
 	refusal := Refusal{Peer: a.Peer, Reason: a.Reason.String(), Text: a.Text, ByUs: a.ByUs, At: m.now}
 	m.refuse(refusal, out)
-	cmd := rejected(a.Peer, refusal.String(), a.Reason.Lasting())
+	cmd := core.Command{Body: dialing.Rejected{
+		Peer: a.Peer, Reason: refusal.String(), Lasting: a.Reason.Lasting(), Full: a.Reason == handshake.Full,
+	}}
 	switch {
 	case a.ByUs && a.Reason == handshake.Banned: // a ban keeps it out by itself, and may be lifted
 	case m.unheard(a):
