@@ -117,9 +117,16 @@ func awaitTable(t testing.TB, n *node.Node, peers int) {
 // eventually asks again and again, for what nobody announces.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
+	inTime(t, patience, what, holds)
+}
+
+func inTime(t testing.TB, limit time.Duration, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for ctx := soon(t); !holds(); {
+	for !holds() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

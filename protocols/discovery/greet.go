@@ -135,7 +135,7 @@ func (m *Machine) complete(a handshake.Complete, out *[]core.Effect) {
 	if m.gossipAt.IsZero() {
 		m.gossipAt = m.now.Add(m.cfg.GossipFirst)
 	}
-	m.uptime.Joined(m.now, a.Peer, &m.actions)
+	m.uptime.Joined(m.now, a.Peer)
 	*out = append(*out, core.Admit{Peer: a.Peer}, core.Relay{Event: core.Joined{Peer: a.Peer}})
 	notify(out, "peer.member", a.Peer, fmt.Sprintf("the handshake is complete, weft %v", a.Version))
 	for _, ev := range n.held {

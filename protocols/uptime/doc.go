@@ -8,7 +8,7 @@
 // # Flow
 //
 //	Alice                                Bob
-//	  │ Ping{7, "I saw you up 95.00 %"}    │ every 30 s, the first one at once
+//	  │ Ping{7, "I saw you up 95.00 %"}    │ every 30 s, the first one after 10 to 30 s
 //	  ├───────────────────────────────────▶│
 //	  │                            Pong{7} │
 //	  │◀───────────────────────────────────┤ round trip measured

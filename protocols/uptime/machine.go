@@ -61,8 +61,9 @@ func (m *Machine) SetValidators(now time.Time, weights map[core.PeerID]uint64) {
 	m.ledger.setValidators(now, weights)
 }
 
-// Joined takes in a new member and pings it.
-func (m *Machine) Joined(now time.Time, id core.PeerID, out *[]core.Action) {
+// Joined takes in a new member. It has just proved that it lives: its first ping
+// waits for a while.
+func (m *Machine) Joined(now time.Time, id core.PeerID) {
 	if m.peers[id] != nil {
 		return
 	}
@@ -70,7 +71,15 @@ func (m *Machine) Joined(now time.Time, id core.PeerID, out *[]core.Action) {
 	p := &peer{id: id, heard: now, mayPing: core.Bucket{PerSecond: 1 / pingEvery.Seconds(), Most: pingBurst}}
 	m.peers[id] = p
 	m.order = append(m.order, p)
-	m.send(now, p, out)
+	p.pingAt = now.Add(m.firstPing())
+	m.next = core.Earliest(m.next, p.pingAt)
+}
+
+// firstPing is how long the first ping of a peer waits. A node that joins makes all
+// its connections at a time, and would ping them at a time for ever.
+func (m *Machine) firstPing() time.Duration {
+	least := m.cfg.First / 3
+	return least + time.Duration(m.rng.Int64N(int64(m.cfg.First-least)+1))
 }
 
 // Left forgets a member that disconnected, but not its uptime.

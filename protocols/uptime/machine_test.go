@@ -43,16 +43,33 @@ type fataler interface {
 	Fatalf(format string, args ...any)
 }
 
+// newRig has a machine that pings at once, newPatientRig one as it is by default.
 func newRig(t fataler, seed uint64, peers ...core.PeerID) *rig {
+	cfg := DefaultConfig()
+	cfg.First = 0
+	return rigOf(t, cfg, seed, peers...)
+}
+
+func newPatientRig(t fataler, seed uint64, peers ...core.PeerID) *rig {
+	return rigOf(t, DefaultConfig(), seed, peers...)
+}
+
+func rigOf(t fataler, cfg Config, seed uint64, peers ...core.PeerID) *rig {
 	r := &rig{
-		Machine: New(DefaultConfig(), rand.New(rand.NewPCG(seed, 1))), t: t, now: start,
+		Machine: New(cfg, rand.New(rand.NewPCG(seed, 1))), t: t, now: start,
 		dead: map[core.PeerID]bool{}, rude: map[core.PeerID]bool{}, pings: map[core.PeerID][]time.Time{}, gone: map[core.PeerID]time.Time{},
 		delay: 20 * time.Millisecond,
 	}
 	for _, p := range peers {
-		r.do(func(out *[]core.Action) { r.Joined(r.now, p, out) })
+		r.join(p)
 	}
 	return r
+}
+
+// join takes in a member, and does what is due at once.
+func (r *rig) join(p core.PeerID) {
+	r.Joined(r.now, p)
+	r.step()
 }
 
 func (r *rig) do(input func(*[]core.Action)) {
@@ -130,12 +147,12 @@ func (r *rig) step() {
 
 func (r *rig) after(d time.Duration) { r.t.Helper(); r.run(r.now.Add(d)) }
 
-func TestAMemberIsPingedAtOnceAndEveryThirtySeconds(t *testing.T) {
-	r := newRig(t, 1, "bob")
+func TestAMemberIsPingedEveryThirtySeconds(t *testing.T) {
+	r := newPatientRig(t, 1, "bob")
 	r.after(10 * time.Minute)
 	pings := r.pings["bob"]
-	if !pings[0].Equal(start) || len(pings) < 18 || len(pings) > 23 {
-		t.Errorf("%d pings in ten minutes, the first after %v", len(pings), pings[0].Sub(start))
+	if len(pings) < 18 || len(pings) > 23 {
+		t.Errorf("%d pings in ten minutes", len(pings))
 	}
 	for i := range pings[1:] {
 		if d := pings[i+1].Sub(pings[i]); d < 27*time.Second || d > 33*time.Second {
@@ -147,12 +164,34 @@ func TestAMemberIsPingedAtOnceAndEveryThirtySeconds(t *testing.T) {
 	}
 }
 
+func TestTheFirstPingsSpread(t *testing.T) {
+	peers := make([]core.PeerID, 100)
+	for i := range peers {
+		peers[i] = core.PeerID(fmt.Sprint(i))
+	}
+	r := newPatientRig(t, 1, peers...)
+	r.after(30 * time.Second)
+	early := 0
+	for _, p := range peers {
+		if len(r.pings[p]) == 0 || r.pings[p][0].Sub(start) < 10*time.Second {
+			t.Fatalf("%s is pinged at %v, want its first after 10 to 30 s", p, r.pings[p])
+		}
+		if r.pings[p][0].Sub(start) < 20*time.Second {
+			early++
+		}
+	}
+	if early < 30 || early > 70 {
+		t.Errorf("%d of 100 are pinged in the first half of the time", early)
+	}
+}
+
 func TestAPingTellsThePerceivedUptimeAndAPongAnswersIt(t *testing.T) {
 	r := newRig(t, 1)
 	r.SetValidators(r.now, map[core.PeerID]uint64{"bob": 5})
 	r.after(100 * time.Second)
 	var out []core.Action
-	r.Joined(r.now, "bob", &out)
+	r.Joined(r.now, "bob")
+	r.Tick(r.now, &out)
 	if ping, err := ParsePing(out[0].(core.Send).Payload); err != nil || ping.Uptime != 0 {
 		t.Errorf("first ping: %v, %v", ping, err)
 	}
@@ -171,7 +210,7 @@ func TestAPingTellsThePerceivedUptimeAndAPongAnswersIt(t *testing.T) {
 // and nobody else is.
 func TestASilentPeerIsNoticedWithinFiftySeconds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := newRig(t, rapid.Uint64().Draw(t, "seed"), "alive", "dying")
+		r := newPatientRig(t, rapid.Uint64().Draw(t, "seed"), "alive", "dying")
 		r.delay = time.Duration(rapid.IntRange(1, 9000).Draw(t, "delay")) * time.Millisecond
 		r.after(time.Duration(rapid.IntRange(0, 120_000).Draw(t, "death")) * time.Millisecond)
 		if rapid.Bool().Draw(t, "last word") {
@@ -246,7 +285,7 @@ func TestStarvationDoesNotHideTheDead(t *testing.T) {
 func TestAPeerThatTalksAndNeverAnswersIsGivenUpAtTheThirdPing(t *testing.T) {
 	r := newRig(t, 1)
 	r.rude["bob"] = true
-	r.do(func(out *[]core.Action) { r.Joined(r.now, "bob", out) })
+	r.join("bob")
 	r.after(3 * time.Minute)
 	if n := len(r.pings["bob"]); n != 3 || r.gone["bob"].IsZero() {
 		t.Errorf("%d pings, given up: %v", n, r.gone)
@@ -257,7 +296,7 @@ func TestAPongThatComesLateStillCounts(t *testing.T) {
 	r := newRig(t, 1)
 	r.delay = 12 * time.Second
 	r.rude["bob"] = true
-	r.do(func(out *[]core.Action) { r.Joined(r.now, "bob", out) })
+	r.join("bob")
 	ping := r.peers["bob"].ping
 	r.after(12 * time.Second)
 	r.do(func(out *[]core.Action) { r.Receive(r.now, "bob", TypePong, Pong{ping}.Append(nil), out) })
@@ -272,7 +311,7 @@ func TestPongsThatComeAfterTheNextPingAreNoOffence(t *testing.T) {
 	for _, delay := range []time.Duration{35 * time.Second, 65 * time.Second} {
 		r := newRig(t, 1)
 		r.delay = delay
-		r.do(func(out *[]core.Action) { r.Joined(r.now, "bob", out) })
+		r.join("bob")
 		for range 600 {
 			r.Heard(r.now, "bob") // it sends other things
 			r.run(r.now.Add(time.Second))
@@ -395,6 +434,7 @@ func TestWhatOthersSayIsTheWeightedMedian(t *testing.T) {
 
 func TestConfigErrorsNameTheField(t *testing.T) {
 	for field, spoil := range map[string]func(*Config){
+		"First":     func(c *Config) { c.First = c.Every + 1 },
 		"Within":    func(c *Config) { c.Within = c.Every },
 		"MaxMissed": func(c *Config) { c.MaxMissed = 0 },
 		"Pause":     func(c *Config) { c.Pause = c.Within },
@@ -415,7 +455,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 func BenchmarkTick1000(b *testing.B) {
 	r := newRig(nil, 1)
 	for i := range 1000 {
-		r.do(func(out *[]core.Action) { r.Joined(r.now, core.PeerID(fmt.Sprint(i)), out) })
+		r.join(core.PeerID(fmt.Sprint(i)))
 	}
 	out := make([]core.Action, 0, 1024)
 	b.ReportAllocs()

@@ -75,6 +75,7 @@ func TestVectorLimits(t *testing.T) {
 		"max-payload":      vectors.Of(MaxPayload, "bytes"),
 		"max-uptime":       vectors.Of(int(All), "hundredths"),
 		"ping-every":       vectors.Time(cfg.Every),
+		"ping-first":       vectors.Time(cfg.First),
 		"pong-within":      vectors.Time(cfg.Within),
 		"max-missed":       vectors.Of(cfg.MaxMissed, "pings"),
 		"pause":            vectors.Time(cfg.Pause),
