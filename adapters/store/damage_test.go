@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/weftnet/weft/protocols/core"
 )
@@ -109,35 +107,6 @@ func useDamaged(t *testing.T, dir string) error {
 		t.Errorf("writing to what opened: %v", err)
 	}
 	return nil
-}
-
-// A write that the disk refuses is an error of that call and of later ones, and
-// never the end of the process.
-func TestAFullDiskFailsTheStoreAndNotTheProcess(t *testing.T) {
-	full := errorfs.ErrInjected
-	toggle := errorfs.Toggle{Injector: errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && strings.HasSuffix(op.Path, ".log") {
-			return full
-		}
-		return nil
-	})}
-	s, err := open("db", errorfs.Wrap(vfs.NewMem(), &toggle), quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Save(aPeer(t, 1)); err != nil {
-		t.Fatal(err)
-	}
-	toggle.On()
-	for range 2 {
-		if err := s.Save(aPeer(t, 2)); !errors.Is(err, ErrFailed) || !strings.Contains(err.Error(), "see to the disk") {
-			t.Errorf("Save = %v", err)
-		}
-	}
-	if _, err := s.SavedPeers(1); !errors.Is(err, ErrFailed) {
-		t.Errorf("SavedPeers = %v", err)
-	}
-	_ = s.Close() // fails as the disk does; it returns
 }
 
 func TestTooLittleSpaceIsExplainedBeforePebbleWaitsForIt(t *testing.T) {

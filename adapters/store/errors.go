@@ -17,9 +17,13 @@ var (
 	ErrReadOnly = errors.New("the store cannot be written")
 	ErrFormat   = errors.New("the store was written by a later version of weft")
 	ErrDamaged  = errors.New("the store is damaged")
-	ErrFailed   = errors.New("the store failed and takes no more calls")
+	ErrFailed   = errors.New("the store failed and saves no more")
+	ErrFull     = errors.New("the disk is full")
 	ErrRecord   = errors.New("the record cannot be kept")
 	ErrClosed   = errors.New("the store is closed")
+	ErrNotFound = errors.New("no such object")
+	ErrPruned   = errors.New("the object is held without its bytes")
+	ErrAnchored = fmt.Errorf("%w, as an anchor", ErrPruned)
 )
 
 // explain adds to a failure what to do about it.

@@ -34,12 +34,13 @@ type fatal struct{ error }
 
 // contain ends a panic of Fatalf and makes it both the call's error and the
 // store's state from now on.
-func contain(state, result *error) {
+func contain(state *atomic.Pointer[error], result *error) {
 	switch r := recover().(type) {
 	case nil:
 	case fatal:
-		*state = fmt.Errorf("%w: %w: see to the disk, then restart", ErrFailed, r.error)
-		*result = *state
+		err := fmt.Errorf("%w: %w: see to the disk, then restart", ErrFailed, r.error)
+		state.Store(&err)
+		*result = err
 	default:
 		panic(r)
 	}

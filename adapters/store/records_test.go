@@ -209,7 +209,7 @@ func TestABatchIsOneSync(t *testing.T) {
 			syncs.Add(1)
 		}
 		return nil
-	})), quiet)
+	})), pebble.Sync, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

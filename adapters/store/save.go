@@ -52,18 +52,20 @@ func (s *Store) stage(b *pebble.Batch, r core.Record) error {
 
 // write carries out what fill puts into a batch, all of it or nothing.
 func (s *Store) write(fill func(*pebble.Batch) error) error {
-	return s.use(func() error {
-		b := s.db.NewBatch()
-		defer b.Close()
-		err := fill(b)
-		if err == nil {
-			err = b.Commit(pebble.Sync)
-		}
-		if err != nil { // what is in memory went ahead of the disk
-			return errors.Join(fmt.Errorf("saving %d records: %w", b.Count(), err), s.index())
-		}
-		return nil
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	filled := false
+	err := s.commit(0, s.sync, func(b *pebble.Batch) error {
+		filled = true
+		return fill(b)
 	})
+	if err == nil || !filled {
+		return err
+	}
+	return errors.Join(err, s.use(func() error { // what is in memory went ahead of the disk
+		_, err := s.indexPeers()
+		return err
+	}))
 }
 
 // load reads all records of a table, the highest ranked first.
@@ -77,20 +79,23 @@ func load[R core.Record](s *Store, t *table[R]) (records []R, err error) {
 
 func first[R any](limit int, list []R) []R { return list[:max(0, min(limit, len(list)))] }
 
-// index reads into memory whose records are saved, and counts the malformed ones.
+// index reads into memory whose records are saved and where the logs of objects
+// end, and counts the malformed ones.
 func (s *Store) index() error {
+	peers, err1 := s.indexPeers()
+	_, timestamp, err2 := readTimestamp(s.db)
+	objects, err3 := s.readEnds()
+	s.malformed = peers + timestamp + objects
+	return errors.Join(err1, err2, err3)
+}
+
+func (s *Store) indexPeers() (malformed int, err error) {
 	peers, err1 := s.peers.index(s.db)
 	claims, err2 := s.claims.index(s.db)
 	bans, err3 := s.bans.index(s.db)
-	_, timestamp, err4 := readTimestamp(s.db)
-	s.malformed = peers + claims + bans + timestamp
-	return errors.Join(err1, err2, err3, err4)
+	return peers + claims + bans, errors.Join(err1, err2, err3)
 }
 
 // Malformed is how many records were left out when the store was opened, because
-// they cannot be read.
-func (s *Store) Malformed() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.malformed
-}
+// they cannot be read. Of a log of objects only the last is looked at.
+func (s *Store) Malformed() int { return s.malformed }

@@ -7,9 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/gofrs/flock"
 
@@ -20,7 +23,14 @@ const (
 	cacheBytes  = 8 << 20 // see "Memory" in doc.go
 	bufferBytes = 4 << 20
 	spareBytes  = 4 * bufferBytes // of disk: two buffers, their log, and one compaction
+	batchBytes  = 4 << 10         // of a batch beside its objects, before it has to grow
 	format      = 1
+	// filterBits is for each key of a table's Bloom filter: 1 % of the looks for an
+	// object that is not there read a block (Pebble's documentation).
+	filterBits = 10
+	// pruneDelay is until pruning reaches the tables in which the space is: chosen
+	// to gather what a node prunes in one go.
+	pruneDelay = 10 * time.Second
 	// Pebble's own lock tells neither two nodes of one process nor two names of
 	// one directory apart; this one does.
 	lockFile = "LOCK.weft"
@@ -29,16 +39,24 @@ const (
 // Store is an open store. Its methods may be called from any goroutine.
 type Store struct {
 	db   *pebble.DB
-	lock *flock.Flock // nil in memory
+	disk *disk
+	lock *flock.Flock         // nil in memory
+	sync *pebble.WriteOptions // of a write that has to be on disk
 
-	mu     sync.Mutex // also keeps Close away from calls under way: a closed Pebble panics
+	open   sync.RWMutex // held for reading by each call, so that Close waits: a closed Pebble panics
 	closed bool
-	failed error // of the call that Pebble could not survive
+	panics atomic.Pointer[error] // of the call that Pebble did not survive
 
-	peers     table[core.SavedPeer]
-	claims    table[core.SavedClaim]
-	bans      table[core.SavedBan]
-	malformed int // records that could not be read
+	saving sync.Mutex // one Save at a time, for these; reading needs none of them
+	peers  table[core.SavedPeer]
+	claims table[core.SavedClaim]
+	bans   table[core.SavedBan]
+
+	logging sync.Mutex   // one change to the logs of objects at a time
+	endsMu  sync.RWMutex // held for moments only, never over a write
+	logs    map[string]ends
+
+	malformed int // records that could not be read on opening
 }
 
 // Open opens the store in dir, which is made if need be. One process uses a
@@ -55,7 +73,7 @@ func Open(dir string, log *slog.Logger) (*Store, error) {
 	if !got {
 		return nil, fmt.Errorf("%w %s: stop it, or name another --data-dir", ErrLocked, dir)
 	}
-	s, err := open(dir, vfs.Default, log)
+	s, err := open(dir, vfs.Default, pebble.Sync, log)
 	if err != nil {
 		return nil, errors.Join(explain(dir, markDamage(dir, err)), lock.Unlock())
 	}
@@ -80,40 +98,51 @@ func prepare(dir string) error {
 }
 
 // OpenMemory opens a store that is forgotten when it is closed.
-func OpenMemory(log *slog.Logger) (*Store, error) { return open("", vfs.NewMem(), log) }
+func OpenMemory(log *slog.Logger) (*Store, error) { return open("", vfs.NewMem(), pebble.NoSync, log) }
 
-func open(dir string, files vfs.FS, log *slog.Logger) (s *Store, err error) {
+func open(dir string, files vfs.FS, sync *pebble.WriteOptions, log *slog.Logger) (s *Store, err error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	var failed error
-	defer contain(&failed, &err)
+	s = &Store{
+		disk: newDisk(dir, files, log), sync: sync,
+		peers: newTable(peerKind), claims: newTable(claimKind), bans: newTable(banKind),
+	}
+	defer contain(&s.panics, &err)
 	cache := pebble.NewCache(cacheBytes)
 	defer cache.Unref()
-	db, err := pebble.Open(dir, &pebble.Options{
-		FS: files, Cache: cache, MemTableSize: bufferBytes, Logger: logger{log}, EventListener: watch(log),
-		FormatMajorVersion: pebble.FormatNewest,
-	})
-	if err != nil {
+	if s.db, err = pebble.Open(dir, s.options(cache, log)); err != nil {
 		return nil, err
 	}
-	s = &Store{db: db, peers: newTable(peerKind), claims: newTable(claimKind), bans: newTable(banKind)}
 	if err := s.checkFormat(); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.db.Close())
 	}
 	if err := s.index(); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.db.Close())
 	}
 	if s.malformed > 0 {
 		log.Warn("store: some records cannot be read and are left out", "records", s.malformed)
 	}
+	s.disk.armed.Store(true)
 	return s, nil
+}
+
+func (s *Store) options(cache *pebble.Cache, log *slog.Logger) *pebble.Options {
+	o := &pebble.Options{
+		FS: s.disk, Cache: cache, MemTableSize: bufferBytes, Logger: logger{log}, EventListener: watch(log),
+		FormatMajorVersion: pebble.FormatNewest, FlushDelayDeleteRange: pruneDelay, DisableWAL: !s.sync.Sync,
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(filterBits)
+	}
+	return o
 }
 
 // Close flushes and releases the store. It may be called more than once.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.disk.close()
+	s.open.Lock()
+	defer s.open.Unlock()
 	if s.closed {
 		return nil
 	}
@@ -130,7 +159,7 @@ var formatKey = []byte("mformat")
 func (s *Store) checkFormat() error {
 	got, closer, err := s.db.Get(formatKey)
 	if errors.Is(err, pebble.ErrNotFound) {
-		return s.db.Set(formatKey, []byte{format}, pebble.Sync)
+		return s.db.Set(formatKey, []byte{format}, s.sync)
 	}
 	if err != nil {
 		return err
@@ -145,16 +174,35 @@ func (s *Store) checkFormat() error {
 	return nil
 }
 
-// use runs f, one call at a time, unless the store is closed.
+// use runs f, unless the store is closed.
 func (s *Store) use(f func() error) (err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.closed:
+	s.open.RLock()
+	defer s.open.RUnlock()
+	if s.closed {
 		return ErrClosed
-	case s.failed != nil:
-		return s.failed
 	}
-	defer contain(&s.failed, &err)
+	if err := s.panics.Load(); err != nil {
+		return *err
+	}
+	defer contain(&s.panics, &err)
 	return f()
+}
+
+// commit carries out what fill puts into a batch of about size bytes, all of it or
+// nothing.
+func (s *Store) commit(size int, sync *pebble.WriteOptions, fill func(*pebble.Batch) error) error {
+	return s.use(func() error {
+		if err := errors.Join(s.disk.failed(), s.disk.room(size)); err != nil {
+			return err
+		}
+		b := s.db.NewBatchWithSize(size + batchBytes)
+		defer b.Close()
+		if err := fill(b); err != nil {
+			return err
+		}
+		if err := b.Commit(sync); err != nil {
+			return fmt.Errorf("saving %d records: %w", b.Count(), err)
+		}
+		return s.disk.failed()
+	})
 }
