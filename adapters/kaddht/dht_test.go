@@ -69,6 +69,30 @@ func TestAPeerTwoHopsAwayIsFound(t *testing.T) {
 	}
 }
 
+func TestWhoProvidesSomethingIsFound(t *testing.T) {
+	a, b, c := chain(t)
+	named := peer.ToCid(test.RandPeerIDFatal(t))
+	if found, err := a.FindProviders(soon(t), named, 5); err != nil || len(found) != 0 {
+		t.Errorf("before anybody provides it: %v, %v", found, err)
+	}
+	if err := c.Provide(soon(t), named); err != nil {
+		t.Fatal(err)
+	}
+	found, err := a.FindProviders(soon(t), named, 5)
+	if err != nil || len(found) != 1 || found[0].ID != c.host.ID() || len(found[0].Addrs) == 0 {
+		t.Errorf("found %v, %v, want %s with its addresses", found, err, c.host.ID())
+	}
+	if own, err := c.FindProviders(soon(t), named, 5); err != nil || len(own) != 0 {
+		t.Errorf("the provider itself finds %v, %v", own, err)
+	}
+	if err := newNode(t).Provide(soon(t), named); !errors.Is(err, ErrNoPeers) {
+		t.Errorf("alone: %v", err)
+	}
+	if s := b.Stats(); s.Inbound["GET_PROVIDERS"] == 0 {
+		t.Errorf("the peer in between counted %v", s.Inbound)
+	}
+}
+
 func TestLookupErrorsSayWhatToDo(t *testing.T) {
 	alone := newNode(t)
 	absent := test.RandPeerIDFatal(t)

@@ -18,7 +18,7 @@ type Stats struct {
 	NetworkSize     int // estimated by the library; 0: not known yet
 	ProviderRecords int // held for others
 
-	Lookups  map[string]LookupStats // by kind: "find_peer", "closest"
+	Lookups  map[string]LookupStats // by kind: "find_peer", "closest", "provide", "find_providers"
 	Requests uint64                 // sent by those lookups
 	Answers  uint64                 // received to them
 	Inbound  map[string]uint64      // requests of others, by kad-dht's message type
@@ -29,8 +29,10 @@ type Stats struct {
 type LookupStats struct{ OK, NotFound, NoPeers, Failed uint64 }
 
 const (
-	findPeer = "find_peer"
-	closest  = "closest"
+	findPeer      = "find_peer"
+	closest       = "closest"
+	provide       = "provide"
+	findProviders = "find_providers"
 )
 
 // durations are the bounds of the histogram, in seconds: from one hop on a LAN to
@@ -43,7 +45,7 @@ type lookupCounters struct{ ok, notFound, noPeers, failed atomic.Uint64 }
 const inboundTypes = int(pb.Message_PING) + 1
 
 type counters struct {
-	find, close       lookupCounters
+	lookups           map[string]*lookupCounters // by kind
 	requests, answers atomic.Uint64
 	found             atomic.Uint64
 	inbound           [inboundTypes + 1]atomic.Uint64
@@ -51,7 +53,11 @@ type counters struct {
 }
 
 func newCounters() counters {
-	return counters{duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	lookups := make(map[string]*lookupCounters)
+	for _, kind := range []string{findPeer, closest, provide, findProviders} {
+		lookups[kind] = new(lookupCounters)
+	}
+	return counters{lookups: lookups, duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "weft_dht_lookup_duration_seconds", Help: "Duration of DHT lookups asked for on this node, by kind.", Buckets: durations,
 	}, []string{"kind"})}
 }
@@ -95,7 +101,7 @@ func (c *counters) lookup(ctx context.Context, kind string, run func(context.Con
 	err := run(ctx)
 	cancel() // ends the events
 	<-counted
-	c.of(kind).count(err)
+	c.lookups[kind].count(err)
 	c.duration.WithLabelValues(kind).Observe(time.Since(start).Seconds())
 	return err
 }
@@ -107,13 +113,6 @@ func (c *counters) countEvent(ev *routing.QueryEvent) {
 	case routing.PeerResponse:
 		c.answers.Add(1)
 	}
-}
-
-func (c *counters) of(kind string) *lookupCounters {
-	if kind == findPeer {
-		return &c.find
-	}
-	return &c.close
 }
 
 func (c *lookupCounters) count(err error) {
@@ -137,9 +136,12 @@ func (c *lookupCounters) read() LookupStats {
 func (d *DHT) Stats() Stats {
 	s := Stats{
 		TableSize: d.Size(), ProviderRecords: d.providers.size(),
-		Lookups:  map[string]LookupStats{findPeer: d.find.read(), closest: d.close.read()},
+		Lookups:  make(map[string]LookupStats, len(d.lookups)),
 		Requests: d.requests.Load(), Answers: d.answers.Load(), Found: d.found.Load(),
 		Inbound: make(map[string]uint64, len(d.inbound)),
+	}
+	for kind, c := range d.lookups {
+		s.Lookups[kind] = c.read()
 	}
 	if n, err := d.dht.NetworkSize(); err == nil {
 		s.NetworkSize = int(n)
