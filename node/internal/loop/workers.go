@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"hash/maphash"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -14,33 +15,39 @@ import (
 // peers at once; the protocols bound what one peer can ask for.
 const maxChecks = 4096
 
-// Workers run the checks that are too long for the loop.
+// Workers run the checks that are too long for the loop. Those on behalf of one peer
+// are done and answered in the order in which they were asked for.
 type Workers struct {
-	checks  chan core.Verify
+	checks  []chan core.Verify // of each worker; a peer's go to one of them
+	seed    maphash.Seed       // so that nobody can choose whom to share one with
 	answer  func(core.Event)
 	dropped atomic.Uint64
 }
 
 // NewWorkers makes workers that hand each answer to answer, which may wait.
 func NewWorkers(answer func(core.Event)) *Workers {
-	return &Workers{checks: make(chan core.Verify, maxChecks), answer: answer}
+	w := &Workers{checks: make([]chan core.Verify, runtime.GOMAXPROCS(0)), seed: maphash.MakeSeed(), answer: answer}
+	for i := range w.checks {
+		w.checks[i] = make(chan core.Verify, maxChecks/len(w.checks)+1)
+	}
+	return w
 }
 
 // Run works on all processors until ctx ends.
 func (w *Workers) Run(ctx context.Context) {
 	var all sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		all.Go(func() { w.work(ctx) })
+	for _, checks := range w.checks {
+		all.Go(func() { w.work(ctx, checks) })
 	}
 	all.Wait()
 }
 
-func (w *Workers) work(ctx context.Context) {
+func (w *Workers) work(ctx context.Context, checks <-chan core.Verify) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case v := <-w.checks:
+		case v := <-checks:
 			w.answer(core.Verified{Peer: v.Peer, Answer: v.Check()})
 		}
 	}
@@ -49,7 +56,7 @@ func (w *Workers) work(ctx context.Context) {
 // Do queues a check and never waits.
 func (w *Workers) Do(v core.Verify) {
 	select {
-	case w.checks <- v:
+	case w.checks[maphash.String(w.seed, string(v.Peer))%uint64(len(w.checks))] <- v:
 	default:
 		w.dropped.Add(1)
 	}
@@ -59,4 +66,9 @@ func (w *Workers) Do(v core.Verify) {
 func (w *Workers) Dropped() uint64 { return w.dropped.Load() }
 
 // Queued is the number of checks that wait.
-func (w *Workers) Queued() int { return len(w.checks) }
+func (w *Workers) Queued() (n int) {
+	for _, checks := range w.checks {
+		n += len(checks)
+	}
+	return n
+}
