@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -223,8 +225,18 @@ const (
 	maxAgent = 128
 )
 
-// legible makes a stranger's text one that an answer can hold: protobuf refuses
-// the whole message for a byte that is not UTF-8.
+// legible makes a stranger's text one that an answer can hold and a terminal or page
+// can show: protobuf refuses the whole message for a byte that is not UTF-8, and what
+// does not print (control characters, marks that turn the direction) steers whatever
+// shows it.
 func legible(s string, most int) string {
-	return strings.ToValidUTF8(s[:min(len(s), most)], "\uFFFD")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ToValidUTF8(s[:min(len(s), most)], string(utf8.RuneError)))
 }
