@@ -1,9 +1,7 @@
 package node
 
 import (
-	"bytes"
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"slices"
 	"time"
@@ -86,17 +84,13 @@ func (a api) Validators(ctx context.Context, _ *weftv1.ValidatorsRequest) (*weft
 		out.FileError = p.validators.Err().Error()
 	}
 	for _, v := range all {
-		out.Validators = append(out.Validators, a.validatorText(v))
+		out.Validators = append(out.Validators, validatorText(v))
 	}
 	return out, nil
 }
 
-func (a api) validatorText(v Validator) *weftv1.Validator {
-	out := &weftv1.Validator{Weight: v.Weight, Connected: v.Connected, Uptime: percent(v.Uptime, v.Known)}
-	if own := a.n.cfg.ConsensusKey; own != nil && bytes.Equal(v.Key[:], own.Public().(ed25519.PublicKey)) {
-		v.Peer = a.n.ID()
-	}
-	out.Own = v.Peer == a.n.ID()
+func validatorText(v Validator) *weftv1.Validator {
+	out := &weftv1.Validator{Weight: v.Weight, Connected: v.Connected, Uptime: percent(v.Uptime, v.Known), Own: v.Own}
 	if v.Peer != "" {
 		out.PeerId = v.Peer.String()
 	}

@@ -463,3 +463,26 @@ func TestAPairThatBecomesAsymmetricHasTheTimeAgain(t *testing.T) {
 		t.Errorf("disconnected for %q after 16 s, want asymmetric", cut)
 	}
 }
+
+func TestOurOwnPlacesAmongTheValidatorsAreAlwaysUp(t *testing.T) {
+	private, public := consensusKey("ours")
+	_, another := consensusKey("another")
+	bob := someone(t, "bob")
+	h := newHubWith(t, func(c *Config) { c.ConsensusKey = private })
+	self := h.cfg.Handshake.Self
+	h.command(SetValidators{
+		Peers: map[core.PeerID]uint64{self: 3, bob.id: 1}, Keys: map[Key]uint64{public: 2, another: 1},
+	})
+	own := uint64(0)
+	for _, v := range h.Validators(h.now) {
+		if mine := v.Peer == self; v.Own != mine || mine && (v.Uptime != uptime.All || !v.Known) || !mine && v.Uptime != 0 {
+			t.Errorf("validator %+v", v)
+		}
+		if v.Own {
+			own += v.Weight
+		}
+	}
+	if own != 5 {
+		t.Errorf("our places weigh %d, want that of our peer ID and of our key: 5", own)
+	}
+}

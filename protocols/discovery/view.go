@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"cmp"
+	"crypto/ed25519"
 	"fmt"
 	"slices"
 	"time"
@@ -141,17 +142,23 @@ type Validator struct {
 	Peer      core.PeerID // empty: nobody proved Key yet
 	Key       Key         // zero: the set names the peer itself
 	Weight    uint64
+	Own       bool // ours: it names us, or the key that we prove
 	Connected bool
-	Uptime    uptime.Percent // as we perceive it
+	Uptime    uptime.Percent // as we perceive it; of our own all
 	Known     bool           // Uptime is set
 }
 
 // Validators are the validator set, by peer and key.
 func (m *Machine) Validators(now time.Time) (all []Validator) {
+	self, own := m.cfg.Handshake.Self, m.ownKey()
 	add := func(v Validator) {
-		n := m.peers[v.Peer]
-		v.Connected = n != nil && n.member
-		v.Uptime, v.Known = m.uptime.Uptime(now, v.Peer)
+		if v.Peer == self || v.Key == own && own != (Key{}) {
+			v.Peer, v.Own, v.Uptime, v.Known = self, true, uptime.All, true
+		} else {
+			n := m.peers[v.Peer]
+			v.Connected = n != nil && n.member
+			v.Uptime, v.Known = m.uptime.Uptime(now, v.Peer)
+		}
 		all = append(all, v)
 	}
 	for _, p := range sorted(m.admissions.peers) {
@@ -164,6 +171,14 @@ func (m *Machine) Validators(now time.Time) (all []Validator) {
 		return cmp.Or(cmp.Compare(a.Peer, b.Peer), slices.Compare(a.Key[:], b.Key[:]))
 	})
 	return all
+}
+
+// ownKey is the key that we prove; zero: none.
+func (m *Machine) ownKey() Key {
+	if m.cfg.ConsensusKey == nil {
+		return Key{}
+	}
+	return Key(m.cfg.ConsensusKey.Public().(ed25519.PublicKey))
 }
 
 // Bans are the bans in force.

@@ -2318,7 +2318,8 @@ type Validator struct {
 	Weight uint64 `protobuf:"varint,3,opt,name=weight,proto3" json:"weight,omitempty"`
 	// It is a connected member.
 	Connected bool `protobuf:"varint,4,opt,name=connected,proto3" json:"connected,omitempty"`
-	// How much of the time we saw it up, 0 to 100; unset while not known.
+	// How much of the time we saw it up, 0 to 100; unset while not known. Of our own
+	// place it is 100.
 	Uptime *float64 `protobuf:"fixed64,5,opt,name=uptime,proto3,oneof" json:"uptime,omitempty"`
 	// It is this node's own: named by its peer ID, or by the key that it proves.
 	Own           bool `protobuf:"varint,6,opt,name=own,proto3" json:"own,omitempty"`
