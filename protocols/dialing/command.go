@@ -20,6 +20,10 @@ type (
 	// dialled, once an address is known, and never forgotten.
 	SetValidators struct{ Peers []core.PeerID }
 
+	// Joined says that a peer is connected for good: the handshake is complete, or it
+	// needs none.
+	Joined struct{ Peer core.PeerID }
+
 	// Rejected says that the handshake with a peer failed, on whichever side. Its
 	// address is good, so this never counts towards forgetting it.
 	Rejected struct {
@@ -47,13 +51,15 @@ type (
 	Forget struct{ Peer core.PeerID }
 )
 
-func (m *Machine) command(now time.Time, body any) bool {
+func (m *Machine) command(now time.Time, body any, out *[]core.Effect) bool {
 	switch c := body.(type) {
 	case SetBootstrappers:
 		m.awaiting = false
 		m.setBootstrappers(now, c.Peers)
 	case SetValidators:
 		m.setValidators(c.Peers)
+	case Joined:
+		m.joined(c.Peer, out)
 	case Rejected:
 		m.rejected(now, c)
 	case Retry:
@@ -119,6 +125,13 @@ func (m *Machine) setValidators(ids []core.PeerID) {
 		if !k.validator {
 			m.book.file(k)
 		}
+	}
+}
+
+func (m *Machine) joined(id core.PeerID, out *[]core.Effect) {
+	if k := m.book.get(id); k != nil && k.bootstrapper && k.connected() {
+		m.fallback = false
+		notify(out, "bootstrap.connected", id, "connected to a bootstrapper")
 	}
 }
 

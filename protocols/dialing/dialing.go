@@ -60,7 +60,7 @@ func (m *Machine) Handle(now time.Time, ev core.Event, out *[]core.Effect) {
 			return
 		}
 	case core.Command:
-		if !m.command(now, ev.Body) {
+		if !m.command(now, ev.Body, out) {
 			return
 		}
 	default:

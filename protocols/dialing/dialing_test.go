@@ -16,6 +16,8 @@ func TestBootstrappersAreDialledAtOnceAndSavedPeersWait(t *testing.T) {
 	b := newBench(t, bootstrap("b1", "b2"), saved("s1"))
 	b.wantDial("b1", "b2")
 	b.connect("b1")
+	b.wantNotice() // it may refuse us yet
+	b.command(Joined{"b1"})
 	b.wantNotice("bootstrap.connected")
 	b.fail("b2")
 	b.wantDial()
@@ -83,6 +85,7 @@ func TestAnUnreachableBootstrapperIsToldAgainAfterItWasConnected(t *testing.T) {
 	b.fail("b1")
 	b.advanceToDeadline()
 	b.connect("b1")
+	b.command(Joined{"b1"})
 	b.advance(time.Hour)
 	b.disconnect("b1")
 	b.advanceToDeadline()

@@ -73,10 +73,6 @@ func (m *Machine) connected(now time.Time, ev core.Connected, out *[]core.Effect
 		m.save(now, k, out)
 	}
 	m.book.file(k)
-	if k.bootstrapper {
-		m.fallback = false
-		notify(out, "bootstrap.connected", k.id, "connected to a bootstrapper")
-	}
 }
 
 // answered ends a dial that brought a connection.

@@ -137,6 +137,7 @@ func (m *Machine) complete(a handshake.Complete, out *[]core.Effect) {
 	}
 	m.uptime.Joined(m.now, a.Peer)
 	*out = append(*out, core.Admit{Peer: a.Peer}, core.Relay{Event: core.Joined{Peer: a.Peer}})
+	m.dialing.Handle(m.now, core.Command{Body: dialing.Joined{Peer: a.Peer}}, out)
 	notify(out, "peer.member", a.Peer, fmt.Sprintf("the handshake is complete, weft %v", a.Version))
 	for _, ev := range n.held {
 		m.deliver(ev, out)
@@ -162,6 +163,7 @@ func (m *Machine) letStay(peer core.PeerID, out *[]core.Effect) {
 		m.placed++
 	}
 	*out = append(*out, core.Admit{Peer: peer})
+	m.dialing.Handle(m.now, core.Command{Body: dialing.Joined{Peer: peer}}, out)
 	notify(out, "peer.plain", peer, "speaks no weft handshake: taken as a plain libp2p peer")
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/weftnet/weft/protocols/claim"
@@ -484,5 +485,43 @@ func TestOurOwnPlacesAmongTheValidatorsAreAlwaysUp(t *testing.T) {
 	}
 	if own != 5 {
 		t.Errorf("our places weigh %d, want that of our peer ID and of our key: 5", own)
+	}
+}
+
+func TestABootstrapperIsConnectedWhenTheHandshakeIsComplete(t *testing.T) {
+	bob := someone(t, "bob")
+	told := func(h *hub) (kinds []string) {
+		for _, n := range asked[core.Notify](h) {
+			if n.Notice.Peer == bob.id {
+				kinds = append(kinds, n.Notice.Kind)
+			}
+		}
+		return kinds
+	}
+	viaBob := func(c *Config) { c.Dialing.Bootstrappers = []peer.AddrInfo{{ID: bob.id}} }
+
+	h := newHubWith(t, viaBob)
+	h.do(core.Connected{Peer: bob.id})
+	h.greets(bob)
+	if kinds := told(h); len(kinds) > 0 {
+		t.Errorf("before it accepts us: %q", kinds)
+	}
+	h.from(bob, handshake.Protocol, handshake.TypeAccept, nil)
+	if kinds := told(h); !slices.Equal(kinds, []string{"bootstrap.connected", "peer.member"}) {
+		t.Errorf("when it has accepted us: %q", kinds)
+	}
+
+	h = newHubWith(t, viaBob)
+	h.do(core.Connected{Peer: bob.id})
+	h.greets(bob, func(hs *handshake.Handshake) { hs.Network = "other" })
+	if kinds := told(h); !slices.Equal(kinds, []string{"peer.rejected"}) {
+		t.Errorf("of another network: %q", kinds)
+	}
+
+	h = newHubWith(t, viaBob)
+	h.do(core.Connected{Peer: bob.id})
+	h.do(core.Plain{Peer: bob.id})
+	if kinds := told(h); !slices.Equal(kinds, []string{"bootstrap.connected", "peer.plain"}) {
+		t.Errorf("a plain peer: %q", kinds)
 	}
 }
