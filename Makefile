@@ -65,7 +65,7 @@ test-race: ## run the tests with the race detector; needs a C compiler
 
 .PHONY: sim
 sim: ## simulate networks of 1,000 and 5,000 nodes, and a million claims; an hour of CPU, 10 GB
-	WEFT_SIM=full go test -count=1 -v -timeout 3h ./protocols/simtest
+	WEFT_SIM=full go test -count=1 -v -timeout 3h ./protocols/simtest ./protocols/infect
 
 .PHONY: test-slow
 test-slow: ## kill -9 a node 100 times, pause nodes, join 120 nodes through one: two minutes

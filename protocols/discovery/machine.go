@@ -74,7 +74,7 @@ func New(cfg Config, rng *rand.Rand) (*Machine, error) {
 	m.lists = peerlist.NewExchange(m.tracker, rng)
 	m.handshake = handshake.New(cfg.Handshake)
 	m.uptime = uptime.New(cfg.Uptime, rng)
-	m.gossip = infect.New(cfg.Infect, m.held, rng)
+	m.gossip = infect.New(cfg.Infect, m.held, nil, rng)
 	m.dialing = dialing.New(cfg.Dialing, rng)
 	m.reputation = reputation.New(cfg.Reputation)
 	return m, nil

@@ -1,11 +1,8 @@
 package infect
 
-import (
-	"github.com/weftnet/weft/protocols/core"
-	"github.com/weftnet/weft/protocols/frame"
-)
+import "github.com/weftnet/weft/protocols/core"
 
-// Check hands over an item that is new here. The loop makes sure that its hash is
+// Check hands over an item, part of the message that came, that is new here. The loop makes sure that its hash is
 // ID and that it is valid, which may take a while and other items, and then calls
 // Machine.Gossip, Reject, Drop, or for another hash Retry. Until then the item is
 // not passed on.
@@ -16,13 +13,15 @@ type Check struct {
 }
 
 // Provide asks the loop to send an item that is too large to be kept here, as
-// TypeItem, to a peer that has been offered it.
+// TypeItem, to a peer that has been offered it. The payload may be shared by all
+// peers that are sent it.
 type Provide struct {
 	Peer core.PeerID
 	ID   ID
 }
 
-// Lost says that an item could not be had from anybody who announced it.
+// Lost says that an item could not be had from anybody who announced it. When it is
+// had in another way it may be gossiped all the same.
 type Lost struct{ ID ID }
 
 func (Check) Action()   {}
@@ -50,8 +49,4 @@ type Stats struct {
 	Expired, Faults            uint64
 
 	Entries, Pending, Finished, Peers int
-}
-
-func send(peer core.PeerID, kind frame.Type, payload []byte) core.Send {
-	return core.Send{Peer: peer, Protocol: ClaimsProtocol, Type: kind, Payload: payload}
 }

@@ -1,8 +1,8 @@
 package infect
 
 import (
-	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -19,10 +19,16 @@ var ErrFull = errors.New("too many items are being gossiped: try again in a few 
 // called for every offer of an unknown item and must not do IO.
 type Held func(from core.PeerID, id ID, item []byte) bool
 
+// May says whether a member may be offered an item at all, for items that are of
+// interest to some only. It is called for every peer that is drawn and must not do
+// IO.
+type May func(peer core.PeerID, id ID) bool
+
 // Machine spreads items of one kind.
 type Machine struct {
 	cfg   Config
 	held  Held
+	may   May
 	rng   *rand.Rand
 	table table
 	peers []core.PeerID // connected members, in the order of the last draws
@@ -33,9 +39,13 @@ type Machine struct {
 	mayBring map[core.PeerID]*core.Bucket
 }
 
-// New makes a machine from a valid configuration.
-func New(cfg Config, held Held, rng *rand.Rand) *Machine {
-	return &Machine{cfg: cfg, held: held, rng: rng, table: newTable(), mayBring: map[core.PeerID]*core.Bucket{}}
+// New makes a machine from a valid configuration. Without may every member may be
+// offered every item.
+func New(cfg Config, held Held, may May, rng *rand.Rand) *Machine {
+	if may == nil {
+		may = func(core.PeerID, ID) bool { return true }
+	}
+	return &Machine{cfg: cfg, held: held, may: may, rng: rng, table: newTable(), mayBring: map[core.PeerID]*core.Bucket{}}
 }
 
 // PeerUp takes in a new member.
@@ -57,8 +67,10 @@ func (m *Machine) PeerDown(now time.Time, peer core.PeerID, out *[]core.Action) 
 	for _, e := range slices.Clone(m.table.schedule) {
 		e.askable = slices.DeleteFunc(e.askable, func(p core.PeerID) bool { return p == peer })
 		switch {
-		case e.open(peer):
-			m.askNext(now, e, out)
+		case e.state == wanted && e.closes(peer):
+			if e.last() == peer || len(e.open) == 0 {
+				m.askNext(now, e, out)
+			}
 		case e.state == spreading && e.landed(peer):
 			m.stats.TimedOut++
 			m.spread(now, e, out)
@@ -70,9 +82,6 @@ func (m *Machine) PeerDown(now time.Time, peer core.PeerID, out *[]core.Action) 
 // Check handed over. A small item comes along; without it, it is announced, and
 // the loop answers Provide. What was finished a short time ago is not spread again.
 func (m *Machine) Gossip(now time.Time, id ID, item []byte, out *[]core.Action) error {
-	if len(item) > MaxInline {
-		item = nil
-	}
 	e := m.table.entries[id]
 	switch {
 	case e == nil:
@@ -87,7 +96,10 @@ func (m *Machine) Gossip(now time.Time, id ID, item []byte, out *[]core.Action) 
 	case e.state >= spreading:
 		return nil
 	}
-	e.item = bytes.Clone(item) // it may be a small part of a large message
+	if len(item) > 0 && len(item) <= MaxInline {
+		e.push = Message{Item: item}.Append(TypePush, nil) // one copy for all offers; it may be a small part of a large message
+		e.item = e.push[len(e.push)-len(item):]
+	}
 	e.offered = make(map[core.PeerID]uint8, m.cfg.Targets)
 	m.table.become(e, spreading)
 	m.stats.Spread++
@@ -129,6 +141,9 @@ func (m *Machine) Receive(now time.Time, from core.PeerID, kind frame.Type, payl
 		return
 	}
 	msg, err := Parse(kind, payload)
+	if err == nil && len(msg.Item) > m.cfg.MaxItem {
+		err = fmt.Errorf("%w: an item of %d bytes, at most %d", ErrMalformed, len(msg.Item), m.cfg.MaxItem)
+	}
 	if err != nil {
 		m.blame(from, OffenceMalformed, err.Error(), out)
 		return
@@ -164,12 +179,7 @@ const ownPause = time.Second
 func (m *Machine) overdue(now time.Time, e *entry, out *[]core.Action) {
 	switch e.state {
 	case wanted:
-		if now.Sub(e.due) > ownPause {
-			m.table.reschedule(e, now.Add(m.cfg.ItemWithin))
-			return
-		}
-		m.blame(e.asked[len(e.asked)-1], OffenceWithheld, "it announced "+e.id.String()+" and did not give it", out)
-		m.askNext(now, e, out)
+		m.notGiven(now, e, out)
 	case checking:
 		m.stats.Expired++
 		m.table.forget(e)

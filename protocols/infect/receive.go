@@ -57,39 +57,63 @@ func (m *Machine) onKnown(now time.Time, from core.PeerID, e *entry, msg Message
 		m.check(now, e, from, msg.Item, out)
 	case !before:
 		e.askable = append(e.askable, from)
+		if !now.Before(e.askedAt.Add(m.cfg.ItemWithin)) { // it is the one that was waited for
+			m.askNext(now, e, out)
+		}
 	}
 }
 
-// onItem takes in an item that was asked for. One that comes too late, while it is
-// asked of another or when all hope was given up, is dropped without blame.
+// onItem takes in an item that was asked for, also when another peer is asked for it
+// by now. One that comes when another gave it, or when all hope was given up, is
+// dropped without blame.
 func (m *Machine) onItem(now time.Time, from core.PeerID, msg Message, out *[]core.Action) {
 	e := m.table.entries[msg.ID]
 	switch {
-	case e != nil && e.open(from):
+	case e != nil && e.state == wanted && e.closes(from):
 		m.check(now, e, from, msg.Item, out)
 	case e == nil || !slices.Contains(e.asked, from):
 		m.blame(from, OffenceUnsolicited, "it sends "+msg.ID.String(), out)
 	}
 }
 
+// notGiven asks another peer for an item that did not come in time. Who was asked
+// may still give it.
+func (m *Machine) notGiven(now time.Time, e *entry, out *[]core.Action) {
+	if now.Sub(e.due) > ownPause {
+		e.askedAt = now
+		m.table.reschedule(e, now.Add(m.cfg.ItemWithin))
+		return
+	}
+	first := e.due.Equal(e.askedAt.Add(m.cfg.ItemWithin))
+	if m.cfg.BlameSilence && first && slices.Contains(e.open, e.last()) {
+		m.blame(e.last(), OffenceWithheld, "it announced "+e.id.String()+" and did not give it", out)
+	}
+	m.askNext(now, e, out)
+}
+
 // ask asks one peer for an item. A Get says at the same time that the item is new.
 func (m *Machine) ask(now time.Time, e *entry, peer core.PeerID, out *[]core.Action) {
-	e.asked = append(e.asked, peer)
+	e.asked, e.open, e.askedAt = append(e.asked, peer), append(e.open, peer), now
 	m.table.reschedule(e, now.Add(m.cfg.ItemWithin))
 	m.send(peer, TypeGet, Message{ID: e.id}, out)
 }
 
-// askNext turns to another peer that announced the item, or gives up.
+// askNext turns to another peer that announced the item. When nobody is left it
+// waits for those who were asked before, and in the end gives up.
 func (m *Machine) askNext(now time.Time, e *entry, out *[]core.Action) {
-	if len(e.askable) == 0 {
+	end := e.askedAt.Add(m.cfg.LostWithin)
+	switch {
+	case len(e.askable) > 0:
+		next := e.askable[0]
+		e.askable = e.askable[1:]
+		m.ask(now, e, next, out)
+	case len(e.open) > 0 && now.Before(end):
+		m.table.reschedule(e, end)
+	default:
 		m.stats.Lost++
 		m.table.finish(e, lost, now.Add(m.cfg.KeepFinished))
 		*out = append(*out, Lost{e.id})
-		return
 	}
-	next := e.askable[0]
-	e.askable = e.askable[1:]
-	m.ask(now, e, next, out)
 }
 
 // check pauses the gossip of an item until it is accepted.

@@ -48,13 +48,13 @@ func (m *Machine) enough(e *entry) *uint64 {
 	return nil
 }
 
-// draw picks a random peer that does not hold the item as far as we know. It is
-// the shuffle of Fisher and Yates, as far as it is needed.
+// draw picks a random peer that may be offered the item and does not hold it as far
+// as we know. It is the shuffle of Fisher and Yates, as far as it is needed.
 func (m *Machine) draw(e *entry) (core.PeerID, bool) {
 	for i := range m.peers {
 		j := i + m.rng.IntN(len(m.peers)-i)
 		m.peers[i], m.peers[j] = m.peers[j], m.peers[i]
-		if _, holds := e.holders[m.peers[i]]; !holds {
+		if _, holds := e.holders[m.peers[i]]; !holds && m.may(m.peers[i], e.id) {
 			return m.peers[i], true
 		}
 	}
@@ -67,7 +67,7 @@ func (m *Machine) offer(now time.Time, e *entry, peer core.PeerID, out *[]core.A
 	e.offered[peer] = 0
 	e.flights = append(e.flights, flight{peer, now.Add(m.cfg.AnswerWithin)})
 	if e.item != nil {
-		m.send(peer, TypePush, Message{Item: e.item}, out)
+		m.sendPayload(peer, TypePush, e.push, out)
 		return
 	}
 	m.send(peer, TypeAnnounce, Message{ID: e.id}, out)
@@ -140,5 +140,9 @@ func (m *Machine) onGet(now time.Time, from core.PeerID, id ID, out *[]core.Acti
 }
 
 func (m *Machine) send(to core.PeerID, kind frame.Type, msg Message, out *[]core.Action) {
-	*out = append(*out, send(to, kind, msg.Append(kind, nil)))
+	m.sendPayload(to, kind, msg.Append(kind, nil), out)
+}
+
+func (m *Machine) sendPayload(to core.PeerID, kind frame.Type, payload []byte, out *[]core.Action) {
+	*out = append(*out, core.Send{Peer: to, Protocol: m.cfg.Protocol, Type: kind, Payload: payload})
 }

@@ -3,6 +3,7 @@ package infect
 import (
 	"container/heap"
 	"container/list"
+	"slices"
 	"time"
 
 	"github.com/weftnet/weft/protocols/core"
@@ -25,23 +26,34 @@ type entry struct {
 	id       ID
 	state    state
 	item     []byte                   // where it is small; nil: it is announced, and the loop has it
+	push     []byte                   // the payload that offers it, of which item is a part
 	from     core.PeerID              // who brought it first; empty: ourselves
 	holders  map[core.PeerID]struct{} // peers that are never offered it: they have it, or did not answer
 	flights  []flight                 // offers that wait for an answer, the oldest first
 	offered  map[core.PeerID]uint8    // peers that were offered it, and how often each got it after a Get
 	infected int                      // peers that answered StatusNew
 	already  int                      // peers that answered StatusAlready
-	asked    []core.PeerID            // whom a Get went to; while wanted, the last one's is open
+	asked    []core.PeerID            // whom a Get went to, in order
+	open     []core.PeerID            // those of them who may still give it
+	askedAt  time.Time                // when the last of them was asked
 	askable  []core.PeerID            // others that announced it, and were not asked yet
 	due      time.Time                // of whatever is next
 	place    int                      // in schedule, while unfinished
 	done     *list.Element            // in table.finished
 }
 
-// open says whether a Get to peer is open.
-func (e *entry) open(peer core.PeerID) bool {
-	return e.state == wanted && e.asked[len(e.asked)-1] == peer
+// closes ends the Get to a peer, if one is open.
+func (e *entry) closes(peer core.PeerID) bool {
+	at := slices.Index(e.open, peer)
+	if at < 0 {
+		return false
+	}
+	e.open = slices.Delete(e.open, at, at+1)
+	return true
 }
+
+// last is the peer that the last Get went to.
+func (e *entry) last() core.PeerID { return e.asked[len(e.asked)-1] }
 
 // flight is one offer without an answer.
 type flight struct {
@@ -95,7 +107,7 @@ func (t *table) release(peer core.PeerID) {
 func (t *table) finish(e *entry, as state, due time.Time) {
 	t.become(e, as)
 	heap.Remove(&t.schedule, e.place)
-	e.holders, e.flights, e.askable, e.due = nil, nil, nil, due
+	e.holders, e.flights, e.askable, e.open, e.due = nil, nil, nil, nil, due
 	e.done = t.finished.PushBack(e)
 }
 

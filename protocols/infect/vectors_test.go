@@ -59,7 +59,7 @@ func TestVectors(t *testing.T) {
 
 func TestVectorLimits(t *testing.T) {
 	v := readVectors(t)
-	cfg := DefaultConfig()
+	cfg, objects := DefaultConfig(), ObjectsConfig()
 	for _, diff := range v.Limits.Diff(vectors.Limits{
 		"max-inline":     vectors.Of(MaxInline, "bytes"),
 		"max-payload":    vectors.Of(MaxPayload, "bytes"),
@@ -76,6 +76,16 @@ func TestVectorLimits(t *testing.T) {
 		"new-per-second": vectors.Of(cfg.NewPerSecond, "items"),
 		"new-burst":      vectors.Of(cfg.NewBurst, "items"),
 		"max-gets":       vectors.Of(maxGets, "requests"),
+		"lost-within":    vectors.Time(cfg.LostWithin),
+
+		"objects-max-payload":    vectors.Of(ObjectsMaxPayload, "bytes"),
+		"objects-answer-within":  vectors.Time(objects.AnswerWithin),
+		"objects-item-within":    vectors.Time(objects.ItemWithin),
+		"objects-lost-within":    vectors.Time(objects.LostWithin),
+		"objects-max-entries":    vectors.Of(objects.MaxEntries, "items"),
+		"objects-max-pending":    vectors.Of(objects.MaxPending, "items"),
+		"objects-new-per-second": vectors.Of(objects.NewPerSecond, "items"),
+		"objects-new-burst":      vectors.Of(objects.NewBurst, "items"),
 	}) {
 		t.Errorf("limit %s: the vectors and the code differ", diff)
 	}

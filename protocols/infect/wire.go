@@ -5,15 +5,20 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/weftnet/weft/protocols/frame"
+	"github.com/weftnet/weft/protocols/object"
 )
 
-// ClaimsProtocol is the libp2p protocol ID of the stream on which address claims
-// are gossiped. Each kind of item has a protocol, and a Machine, of its own.
-const ClaimsProtocol = "/weft/infect-claims/1.0.0"
+// The libp2p protocol IDs of the streams on which items are gossiped. Each kind of
+// item has a protocol, and a Machine, of its own.
+const (
+	ClaimsProtocol  = "/weft/infect-claims/1.0.0"
+	ObjectsProtocol = "/weft/infect-objects/1.0.0"
+)
 
 // Message types.
 const (
@@ -27,9 +32,11 @@ const (
 // MaxInline bounds an item in a Push, in bytes. Chosen as the largest claim.
 const MaxInline = 1024
 
-// MaxPayload bounds a message of this protocol, in bytes: an inline item with its
-// ID and tags.
-const MaxPayload = MaxInline + 64
+// What a message may have, in bytes: the largest item with its ID and tags.
+const (
+	MaxPayload        = MaxInline + 64      // of claims
+	ObjectsMaxPayload = object.MaxSize + 64 // of objects
+)
 
 // ErrMalformed means that a message breaks a bound. It is skipped.
 var ErrMalformed = errors.New("malformed gossip message")
@@ -59,14 +66,20 @@ type Message struct {
 	Status Status // Answer
 }
 
+// maxAround is what a message has beside its item, in bytes: two tags, two lengths
+// and the ID.
+const maxAround = 2 + 1 + 4 + len(ID{})
+
 const (
 	fieldID     protowire.Number = 1 // 32 bytes
 	fieldItem   protowire.Number = 2
 	fieldStatus protowire.Number = 3 // varint 1..3
 )
 
-// Append appends the encoding of m, as a message of type kind, to b.
+// Append appends the encoding of m, as a message of type kind, to b, which grows
+// once.
 func (m Message) Append(kind frame.Type, b []byte) []byte {
+	b = slices.Grow(b, len(m.Item)+maxAround)
 	if kind != TypePush {
 		b = frame.AppendBytes(b, fieldID, m.ID[:])
 	}
