@@ -15,38 +15,6 @@ import (
 	"go.uber.org/goleak"
 )
 
-// The library's diversity filter keeps 3 of these 30, and the joiner finds 3.
-func TestAFreshJoinerFindsEveryOneOf30LoopbackNodes(t *testing.T) {
-	const n = 30
-	boot := newNode(t)
-	nodes := []*DHT{boot}
-	for len(nodes) < n {
-		d := newNode(t)
-		connect(t, d, boot)
-		nodes = append(nodes, d)
-	}
-	eventually(t, "the bootstrap node has heard of all", func() bool { return boot.Size() >= n-1 })
-
-	joiner := newNode(t, func(c *Config) {
-		c.Bootstrap = func() []peer.AddrInfo { return []peer.AddrInfo{info(boot.host)} }
-	})
-	eventually(t, "the joiner is in", func() bool { return joiner.Size() > 0 })
-	for i, d := range nodes {
-		found, err := joiner.FindPeer(soon(t), d.host.ID())
-		if err != nil {
-			t.Errorf("node %d: %v", i, err)
-			continue
-		}
-		if !slices.ContainsFunc(d.host.Addrs(), func(a ma.Multiaddr) bool { return ma.Contains(found.Addrs, a) }) {
-			t.Errorf("node %d: found at %v, it is at %v", i, found.Addrs, d.host.Addrs())
-		}
-	}
-	s := joiner.Stats()
-	if s.Lookups["find_peer"].OK != n || s.TableSize < 20 {
-		t.Errorf("stats are %+v", s)
-	}
-}
-
 // chain is three nodes of which the ends do not know each other.
 func chain(t *testing.T, set ...func(*Config)) (a, b, c *DHT) {
 	a, b, c = newNode(t, set...), newNode(t), newNode(t)

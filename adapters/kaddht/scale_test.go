@@ -6,27 +6,25 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
 	dht "github.com/libp2p/go-libp2p-kad-dht"
+	kb "github.com/libp2p/go-libp2p-kbucket"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
-	"golang.org/x/sync/errgroup"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
-func TestEveryPeerIsFoundInLogarithmicHops(t *testing.T) {
-	for _, c := range []struct{ nodes, bucket, seekers int }{{16, 20, 4}, {64, 20, 2}, {32, 4, 2}} {
-		t.Run(fmt.Sprintf("%d nodes, buckets of %d", c.nodes, c.bucket), func(t *testing.T) {
-			if c.nodes > 32 && testing.Short() {
-				t.Skip("takes 10 s of processor time or more")
-			}
-			most, mean := findAll(t, overlay(t, c.nodes, c.bucket, newHost), c.seekers)
-			t.Logf("hops: %d at most, %.2f on average", most, mean)
-		})
-	}
+// Buckets of half the usual size make lookups go further.
+func TestEveryOneOf64IsFoundInLogarithmicHopsAndByAFreshJoiner(t *testing.T) {
+	nodes := overlay(t, 64, DefaultBucketSize/2, newHost)
+	most, mean := findAll(t, nodes, 2)
+	t.Logf("hops: %d at most, %.2f on average", most, mean)
+	joinAndFindAll(t, nodes)
 }
 
 // BenchmarkLookup256 finds every peer of a larger overlay from four: the hops are
@@ -43,32 +41,37 @@ func BenchmarkLookup256(b *testing.B) {
 	}
 }
 
-// overlay is nodes of which each joined through an earlier one.
+// overlay is nodes of which each joined through an earlier one, by a lookup of itself.
 func overlay(t testing.TB, n, bucket int, open func(testing.TB, ...libp2p.Option) host.Host) []*DHT {
 	t.Helper()
-	set := func(c *Config) { c.BucketSize = bucket }
 	rng := rand.New(rand.NewPCG(1, uint64(n)))
-	nodes := []*DHT{newNodeOn(t, open(t), set)}
-	for len(nodes) < n {
-		d := newNodeOn(t, open(t), set)
-		ctx, through := soon(t), nodes[rng.IntN(len(nodes))]
-		eventually(t, "the joiner knows a peer", func() bool {
-			if err := d.host.Connect(ctx, info(through.host)); err != nil {
-				t.Fatal(err)
-			}
-			return d.Size() > 0
-		})
+	nodes := []*DHT{newQuietNode(t, open(t, identity(0)), bucket)}
+	for i := 1; i < n; i++ {
+		d := newQuietNode(t, open(t, identity(i)), bucket)
+		if err := d.host.Connect(soon(t), info(nodes[rng.IntN(i)].host)); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the joiner knows a peer", func() bool { return d.Size() > 0 })
+		if _, err := d.Closest(soon(t), d.host.ID().String()); err != nil {
+			t.Fatal(err)
+		}
 		nodes = append(nodes, d)
 	}
-	var g errgroup.Group
-	g.SetLimit(8) // chosen to keep two cores busy without starving dials
-	for _, d := range nodes {
-		g.Go(func() error { return d.Refresh(soon(t)) })
-	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
+	for i, d := range nodes {
+		near := nearest(nodes, d)
+		eventually(t, fmt.Sprintf("the nearest neighbour of node %d knows it", i), func() bool { return near.holds(d) })
 	}
 	return nodes
+}
+
+// nearest is the node next to another, in whose table there is always room for it.
+func nearest(nodes []*DHT, d *DHT) (near *DHT) {
+	for _, o := range nodes {
+		if o != d && (near == nil || kb.Closer(o.host.ID(), near.host.ID(), string(d.host.ID()))) {
+			near = o
+		}
+	}
+	return near
 }
 
 // newFrugalHost closes connections beyond a few dozen, as real hosts do: without
@@ -101,6 +104,31 @@ func findAll(t testing.TB, nodes []*DHT, seekers int) (most int, mean float64) {
 		}
 	}
 	return most, float64(sum) / float64(lookups)
+}
+
+// joinAndFindAll has a newcomer that knows one node find all. The library's
+// diversity filter lets 3 peers of the loopback network into a table.
+func joinAndFindAll(t testing.TB, nodes []*DHT) {
+	t.Helper()
+	joiner := newNodeOn(t, newHost(t, identity(len(nodes))), func(c *Config) {
+		c.BucketSize = nodes[0].cfg.BucketSize
+		c.Bootstrap = func() []peer.AddrInfo { return []peer.AddrInfo{info(nodes[0].host)} }
+	})
+	eventually(t, "the joiner is in", func() bool { return joiner.Size() > 0 })
+	for i, d := range nodes {
+		found, err := joiner.FindPeer(soon(t), d.host.ID())
+		if err != nil {
+			t.Errorf("node %d: %v", i, err)
+			continue
+		}
+		if !slices.ContainsFunc(d.host.Addrs(), func(a ma.Multiaddr) bool { return ma.Contains(found.Addrs, a) }) {
+			t.Errorf("node %d: found at %v, it is at %v", i, found.Addrs, d.host.Addrs())
+		}
+	}
+	if s := joiner.Stats(); s.Lookups["find_peer"].OK != uint64(len(nodes)) {
+		t.Errorf("stats are %+v", s)
+	}
+	eventually(t, "many are in its table", func() bool { return joiner.Stats().TableSize >= 20 })
 }
 
 // hopsTo finds a peer and returns how many peers one after the other led to it,
