@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"slices"
-	"strings"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -97,6 +95,9 @@ func message(m Message, dropped uint64) *weftv1.SubscribeResponse {
 }
 
 func (a api) Events(ctx context.Context, r *weftv1.EventsRequest, out *connect.ServerStream[weftv1.EventsResponse]) error {
+	if err := checkKinds(r.Kinds); err != nil {
+		return explain(err)
+	}
 	last := a.n.events.last()
 	events := a.n.EventsAfter(r.After)
 	defer events.Close()
@@ -116,12 +117,6 @@ func (a api) Events(ctx context.Context, r *weftv1.EventsRequest, out *connect.S
 		}
 	}
 	return nil
-}
-
-func kindWanted(kinds []string, kind string) bool {
-	return len(kinds) == 0 || slices.ContainsFunc(kinds, func(k string) bool {
-		return kind == k || strings.HasPrefix(kind, k+".")
-	})
 }
 
 func event(e Event) *weftv1.EventsResponse {

@@ -3482,7 +3482,7 @@ type EventsRequest struct {
 	// them. Status tells the newest number as last_event.
 	After uint64 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
 	// Only kinds that equal one of these, or begin with it and a dot: "peer" for
-	// "peer.connected". Empty means all.
+	// "peer.connected". Empty means all; a kind that no event has is refused.
 	Kinds []string `protobuf:"bytes,2,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	// End after the remembered events instead of waiting for more.
 	PastOnly      bool `protobuf:"varint,3,opt,name=past_only,json=pastOnly,proto3" json:"past_only,omitempty"`
