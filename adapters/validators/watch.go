@@ -84,7 +84,16 @@ func open(cfg Config) (*Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s file: %w", cfg.Form, err)
 	}
-	return &Watcher{cfg: cfg, done: make(chan struct{}), set: set}, nil
+	w := &Watcher{cfg: cfg, done: make(chan struct{}), set: set}
+	w.warnOfNobody(set)
+	return w, nil
+}
+
+// warnOfNobody: an empty list is in force like any other, and seldom what is meant.
+func (w *Watcher) warnOfNobody(set Set) {
+	if set.Len() == 0 {
+		w.cfg.Logger.Warn("the file of "+w.cfg.Form.String()+" names nobody: add a line for each", "file", w.cfg.Path)
+	}
 }
 
 // Load reads a file once.
@@ -203,6 +212,7 @@ func (w *Watcher) change(set Set) {
 	w.set = set
 	w.mu.Unlock()
 	w.cfg.Logger.Info("the file of "+w.cfg.Form.String()+" has changed", "file", w.cfg.Path, "peers", len(set.Peers), "keys", len(set.Keys))
+	w.warnOfNobody(set)
 	if w.cfg.Changed != nil {
 		w.cfg.Changed(set)
 	}

@@ -286,3 +286,21 @@ func TestAFileThatCannotBeReadAtTheStartIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestAListThatNamesNobodyIsWarnedOf(t *testing.T) {
+	const warning = `level=WARN msg="the file of validators names nobody`
+	w := watchText(t, "# not yet\n")
+	if n := strings.Count(w.logged(), warning); n != 1 {
+		t.Errorf("%d warnings at the start, want one: %s", n, w.logged())
+	}
+	replace(t, w.path, peerA)
+	w.expect(peerA)
+	if n := strings.Count(w.logged(), warning); n != 1 {
+		t.Errorf("%d warnings when it names somebody", n-1)
+	}
+	replace(t, w.path, "")
+	w.expect("")
+	if n := strings.Count(w.logged(), warning); n != 2 {
+		t.Errorf("%d warnings when it is emptied, want one", n-1)
+	}
+}
