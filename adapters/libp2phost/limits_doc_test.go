@@ -21,6 +21,7 @@ func TestTheLimitsAreDocumented(t *testing.T) {
 		"clock-skew":         vectors.Time(cfg.MaxSkew),
 		"max-peers":          vectors.Of(cfg.MaxPeers, "peers"),
 		"guests":             vectors.Of(cfg.Guests, "peers"),
+		"guests-per-ip":      vectors.Of(cfg.GuestsPerIP, "peers"),
 		"guest-time":         vectors.Time(cfg.GuestTime),
 		"streams":            vectors.Of(maxInbound, "streams"),
 	}) {
