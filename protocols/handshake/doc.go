@@ -69,7 +69,6 @@
 //	15  timeout     not complete within 5 s
 //	16  key-type    the peer's key is not Ed25519             lasting
 //	17  asymmetric  could not be dialled back
-//	18  leaving     shutting down
 //
 // An offence is penalised. Lasting means that dialling again soon is useless.
 //

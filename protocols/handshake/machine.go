@@ -171,7 +171,7 @@ func (m *Machine) May(now time.Time, from core.PeerID, out *[]core.Action) bool 
 }
 
 // Refuse ends the link to a peer for a reason that lies outside the handshake:
-// Banned, Asymmetric, Leaving.
+// Banned, Asymmetric, Membership.
 func (m *Machine) Refuse(now time.Time, peer core.PeerID, why Reason, text string, out *[]core.Action) {
 	if l := m.links[peer]; l != nil && l.state != closing {
 		m.refuse(now, l, why, text, out)

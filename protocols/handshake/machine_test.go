@@ -67,7 +67,6 @@ func TestEveryRejection(t *testing.T) {
 		{Full, func(p *pair) { p.a.guest = true }, nothing, "full by us", "full by them"},
 		{Banned, nothing, refuse(Banned), "banned by us", "banned by them"},
 		{Asymmetric, nothing, refuse(Asymmetric), "asymmetric by us", "asymmetric by them"},
-		{Leaving, nothing, refuse(Leaving), "leaving by us", "leaving by them"},
 		{Duplicate, nothing, func(p *pair) {
 			p.b.send(TypeHandshake, hello())
 		}, "duplicate by us", "duplicate by them"},

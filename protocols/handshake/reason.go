@@ -26,7 +26,6 @@ const (
 	Timeout
 	KeyType
 	Asymmetric
-	Leaving
 
 	numReasons
 )
@@ -56,7 +55,6 @@ var reasonInfo = [numReasons]struct {
 	Timeout:     {label: "timeout", text: "the handshake was not complete in time"},
 	KeyType:     {label: "key-type", text: "weft peers have Ed25519 keys: make one with `weft key new`", lasting: true},
 	Asymmetric:  {label: "asymmetric", text: "the refused node could not be dialled back where it claims to be: open its port"},
-	Leaving:     {label: "leaving", text: "the node is shutting down"},
 }
 
 // String is a short name: a metric's label.
