@@ -92,7 +92,7 @@ func (m *Machine) onRequest(now time.Time, p *peer, msg Message, out *[]core.Act
 func (m *Machine) room(now time.Time, j *job) bool {
 	p := j.peer
 	if j.lane == large {
-		return j.size <= MaxObject && p.open[large] < m.cfg.MaxServed && p.ahead(now)+j.size <= m.cfg.MaxQueued
+		return j.size <= object.MaxSize && p.open[large] < m.cfg.MaxServed && p.ahead(now)+j.size <= m.cfg.MaxQueued
 	}
 	return p.open[small]+p.open[closures] < m.cfg.MaxServed
 }
@@ -167,7 +167,7 @@ func (p *peer) take(l lane) *job {
 // when none is under way, and else that of a small one, so that it never waits.
 func (m *Machine) load(now time.Time, j *job, out *[]core.Action) {
 	p, objects := j.peer, 1
-	j.max = MaxObject
+	j.max = object.MaxSize
 	if j.closure {
 		objects, j.max = m.cfg.ClosureObjects, MaxPayload-extra
 		if j.lane == large || p.open[large] == 0 && p.bulk.Ready(now) {
@@ -218,7 +218,7 @@ func (m *Machine) Answer(now time.Time, to core.PeerID, request uint64, status S
 // fit puts as much of a closure into an answer as goes in.
 func (m *Machine) fit(j *job, msg *Message, objects [][]byte) {
 	last := len(objects) - 1
-	if last < 0 || len(objects[last]) == 0 || len(objects[last]) > MaxObject {
+	if last < 0 || len(objects[last]) == 0 || len(objects[last]) > object.MaxSize {
 		msg.Status = StatusRefused
 		return
 	}

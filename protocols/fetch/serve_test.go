@@ -36,7 +36,7 @@ func TestARequestIsServed(t *testing.T) {
 		r.sizes[id1] = 6
 		out := r.asks(peerN(0), 7, id1, false)
 		serve := of[Serve](out)
-		if len(serve) != 1 || len(out) != 1 || serve[0].ID != id1 || serve[0].Closure || serve[0].MaxObjects != 1 || serve[0].MaxBytes != MaxObject {
+		if len(serve) != 1 || len(out) != 1 || serve[0].ID != id1 || serve[0].Closure || serve[0].MaxObjects != 1 || serve[0].MaxBytes != object.MaxSize {
 			t.Fatalf("%v", out)
 		}
 		answers := sent(r.gives(serve[0], status, objects...), TypeAnswer)
@@ -58,7 +58,7 @@ func TestAnswersThatCannotBeSentAreRefusals(t *testing.T) {
 	for name, give := range map[string]func(r *rig, s Serve) []core.Action{
 		"found without an object":   func(r *rig, s Serve) []core.Action { return r.gives(s, StatusFound) },
 		"found with an empty one":   func(r *rig, s Serve) []core.Action { return r.gives(s, StatusFound, nil) },
-		"found with a huge one":     func(r *rig, s Serve) []core.Action { return r.gives(s, StatusFound, make([]byte, MaxObject+1)) },
+		"found with a huge one":     func(r *rig, s Serve) []core.Action { return r.gives(s, StatusFound, make([]byte, object.MaxSize+1)) },
 		"a status that is not sent": func(r *rig, s Serve) []core.Action { return r.gives(s, StatusGone) },
 		"nothing for too long":      func(r *rig, s Serve) []core.Action { return r.advance() },
 	} {

@@ -27,13 +27,12 @@ const (
 
 // Bounds of messages.
 const (
-	MaxPayload     = 64 << 10               // bytes on Protocol; chosen because it takes an eighth of a second at what a peer may send in one
-	MaxBulkPayload = frame.MaxPayload       // bytes on BulkProtocol
-	MaxObject      = MaxBulkPayload - extra // bytes of one object
-	MaxHave        = 64                     // IDs in a locator, which reach 2^64 levels back when their distance doubles
-	MaxObjects     = 1024                   // objects of a closure with the one that was asked for: as many as one can depend on
-	MaxClosure     = 4 << 20                // bytes of such a closure; chosen as the most that a receiver checks in about a tenth of a second
-	MaxComing      = 2 * MaxBulkPayload     // bytes that a Coming may name: a largest answer behind another one
+	MaxPayload     = 64 << 10           // bytes on Protocol; chosen because it takes an eighth of a second at what a peer may send in one
+	MaxBulkPayload = frame.MaxPayload   // bytes on BulkProtocol
+	MaxHave        = 64                 // IDs in a locator, which reach 2^64 levels back when their distance doubles
+	MaxObjects     = 1024               // objects of a closure with the one that was asked for: as many as one can depend on
+	MaxClosure     = 4 << 20            // bytes of such a closure; chosen as the most that a receiver checks in about a tenth of a second
+	MaxComing      = 2 * MaxBulkPayload // bytes that a Coming may name: a largest answer behind another one
 
 	extra      = 64 // bytes of an answer beside objects, at most
 	lengthSize = 4  // bytes of the length before each object of a closure

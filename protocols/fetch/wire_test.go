@@ -34,7 +34,7 @@ func TestMessagesSurviveTheWire(t *testing.T) {
 }
 
 func TestTheLargestMessagesFit(t *testing.T) {
-	full := Message{Request: 1<<64 - 1, ID: id1, Status: StatusFound, Object: make([]byte, MaxObject)}
+	full := Message{Request: 1<<64 - 1, ID: id1, Status: StatusFound, Object: make([]byte, object.MaxSize)}
 	if n := len(full.Append(TypeAnswer, nil)); n > MaxBulkPayload {
 		t.Errorf("the largest object takes %d bytes", n)
 	}
