@@ -35,7 +35,7 @@ func (m *Machine) next(now time.Time, w *want, out *[]core.Action) {
 		m.exhaust(w, out)
 		return
 	}
-	from := w.candidates()
+	from := w.candidates(now)
 	at := slices.IndexFunc(from, func(h *holder) bool { return h.peer.inFlight < m.cfg.MaxInFlight })
 	if at < 0 {
 		w.wait(from)
@@ -44,15 +44,15 @@ func (m *Machine) next(now time.Time, w *want, out *[]core.Action) {
 	m.request(now, w, from[at].peer, out)
 }
 
-// candidates are the holders to choose from, in order. Those that let requests time
-// out, and have not answered since, are left out while there are others.
-func (w *want) candidates() []*holder {
+// candidates are the holders to choose from, in order. Those that seem to be silent
+// are left out while there are others.
+func (w *want) candidates(now time.Time) []*holder {
 	var good []*holder
 	for i, h := range w.holders {
-		switch {
-		case h.peer.silent && good == nil:
+		switch silent := h.peer.silent(now); {
+		case silent && good == nil:
 			good = append(make([]*holder, 0, len(w.holders)), w.holders[:i]...)
-		case !h.peer.silent && good != nil:
+		case !silent && good != nil:
 			good = append(good, h)
 		}
 	}
@@ -62,6 +62,17 @@ func (w *want) candidates() []*holder {
 	return good
 }
 
+// doubtAfter is how long a peer may answer none of its requests before others are
+// preferred to it. Chosen above what a round trip and a busy store take, and well
+// below AnswerWithin: what times out first must not go on to those that are next.
+const doubtAfter = 2 * time.Second
+
+// silent says whether a peer let a request time out and has answered none since, or
+// seems to be about to.
+func (p *peer) silent(now time.Time) bool {
+	return p.failed || p.inFlight > 0 && now.Sub(p.since) > doubtAfter
+}
+
 func (m *Machine) request(now time.Time, w *want, p *peer, out *[]core.Action) {
 	w.forget(p)
 	m.requested++
@@ -69,7 +80,9 @@ func (m *Machine) request(now time.Time, w *want, p *peer, out *[]core.Action) {
 	r.timer.of = r
 	m.requests[r.number] = r
 	m.timers.set(&r.timer, now.Add(m.cfg.AnswerWithin))
-	p.inFlight++
+	if p.inFlight++; p.inFlight == 1 {
+		p.since = now
+	}
 	w.open = r
 	w.reply(p.id)
 	m.stats.Requests++
@@ -89,7 +102,7 @@ func (m *Machine) onAnswer(now time.Time, p *peer, msg Message, out *[]core.Acti
 		}
 		return
 	}
-	p.silent = false
+	p.failed, p.since = false, now
 	m.count(now, r, msg)
 	m.drop(r)
 	if len(msg.Extras) > 0 && !r.closure {
@@ -179,7 +192,7 @@ func (m *Machine) onComing(now time.Time, p *peer, msg Message, out *[]core.Acti
 		m.blame(p.id, OffenceUnsolicited, "it announces an answer "+strconv.FormatUint(msg.Request, 10)+" about "+msg.ID.String(), out)
 		return
 	}
-	r.told, p.silent = true, false
+	r.told, p.failed, p.since = true, false, now
 	if r.late || p.coming >= m.cfg.MaxInFlight {
 		return
 	}
@@ -199,7 +212,7 @@ func (m *Machine) overdue(now time.Time, r *request, out *[]core.Action) {
 		return
 	}
 	m.stats.TimedOut++
-	r.peer.silent = true
+	r.peer.failed = true
 	m.letBeLate(now, r)
 	if w := m.wants[r.id]; w != nil {
 		w.answered(r, StatusTimedOut)

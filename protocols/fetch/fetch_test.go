@@ -116,6 +116,18 @@ func TestNobodyIsAskedTwice(t *testing.T) {
 	}
 }
 
+// Of an object that was wanted, cancelled and wanted again two requests are open.
+func TestAPeerThatGoesWithTwoRequestsForOneObjectEndsItOnce(t *testing.T) {
+	r := newRig(t, 1)
+	r.want(id1, peerN(0))
+	r.Cancel(r.now, id1)
+	r.want(id1, peerN(0))
+	if got := r.exhausted(r.down(peerN(0))); !slices.Equal(got, []string{"p00 gone"}) {
+		t.Errorf("exhausted: %v", got)
+	}
+	r.empty()
+}
+
 func TestAWantWithoutHoldersIsExhaustedAtOnce(t *testing.T) {
 	r := newRig(t, 1)
 	if got := r.exhausted(r.want(id1, "stranger")); got != nil || r.Stats().Open != 0 {
@@ -267,7 +279,7 @@ func TestOurOwnPauseIsNobodysTimeOut(t *testing.T) {
 	if out := r.answer(soon, found("object")); len(of[Got](out)) != 1 {
 		t.Errorf("what was not due yet: %v", out)
 	}
-	if next := r.only(r.advance()); next.peer != peerN(1) || r.peers[peerN(0)].silent != true {
+	if next := r.only(r.advance()); next.peer != peerN(1) || !r.peers[peerN(0)].failed {
 		t.Errorf("then asked %s", next.peer)
 	}
 	r.now = r.now.Add(2 * time.Minute)
@@ -290,6 +302,21 @@ func TestWhoIsSilentComesLast(t *testing.T) {
 	r.PeerUp(peerN(1))
 	if next := askedOf(r.want(object.ID{3}, peerN(0), peerN(1))); !slices.Equal(next, []core.PeerID{peerN(0)}) {
 		t.Errorf("asked %v, where the first is not silent any more", next)
+	}
+}
+
+// What times out first must not go on to those that time out next.
+func TestWhoHasNotAnsweredForAWhileComesLast(t *testing.T) {
+	r := newRig(t, 3)
+	r.want(id1, peerN(0))
+	r.want(object.ID{9}, peerN(1))
+	r.now = r.now.Add(2 * time.Second)
+	if next := askedOf(r.want(id2, peersN(3)...)); !slices.Equal(next, []core.PeerID{peerN(0)}) {
+		t.Errorf("asked %v", next)
+	}
+	r.now = r.now.Add(time.Millisecond)
+	if next := askedOf(r.want(object.ID{3}, peersN(3)...)); !slices.Equal(next, []core.PeerID{peerN(2)}) {
+		t.Errorf("a moment later asked %v", next)
 	}
 }
 

@@ -37,10 +37,11 @@ type Machine struct {
 type peer struct {
 	id       core.PeerID
 	gone     bool
-	inFlight int     // requests without an answer and without a Coming
-	coming   int     // requests whose answer a Coming announced
-	silent   bool    // it let a request time out, and has not answered any since
-	waiting  waiting // wants that may be asked of it when it has a free place
+	inFlight int       // requests without an answer and without a Coming
+	coming   int       // requests whose answer a Coming announced
+	failed   bool      // it let a request time out, and has not answered any since
+	since    time.Time // when it answered last, or later, when something was in flight again
+	waiting  waiting   // wants that may be asked of it when it has a free place
 
 	serving
 }

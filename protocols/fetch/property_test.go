@@ -252,7 +252,7 @@ func later(a, b time.Time) time.Time {
 func TestEveryWantEndsAndNoHonestPeerIsBlamed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := DefaultConfig()
-		cfg.MaxInFlight, cfg.MaxWants = rapid.IntRange(1, 4).Draw(t, "in flight"), rapid.IntRange(1, 12).Draw(t, "wants")
+		cfg.MaxInFlight, cfg.MaxWants = rapid.IntRange(1, 3).Draw(t, "in flight"), rapid.IntRange(3, 12).Draw(t, "wants")
 		cfg.MaxLate, cfg.MaxServed, cfg.RequestBurst = rapid.IntRange(1, 12).Draw(t, "late"), 3, 2
 		cfg.RequestsPerSecond = 2
 		w := &world{
@@ -265,7 +265,7 @@ func TestEveryWantEndsAndNoHonestPeerIsBlamed(t *testing.T) {
 			w.kinds[peerN(i)] = []string{"honest", "honest", "liar", "staller"}[rapid.IntRange(0, 3).Draw(t, "kind")]
 			w.PeerUp(peerN(i))
 		}
-		for n := range rapid.IntRange(1, 60).Draw(t, "steps") {
+		for n := range rapid.IntRange(20, 120).Draw(t, "steps") {
 			w.step(uint64(n + 1))
 		}
 		w.until(w.now.Add(time.Hour))
@@ -277,7 +277,7 @@ func TestEveryWantEndsAndNoHonestPeerIsBlamed(t *testing.T) {
 
 // step is one input from outside.
 func (w *world) step(n uint64) {
-	id := object.ID{byte(rapid.IntRange(0, 15).Draw(w.t, "object"))}
+	id := object.ID{byte(rapid.IntRange(0, 7).Draw(w.t, "object"))}
 	p := peerN(rapid.IntRange(0, 8).Draw(w.t, "peer"))
 	switch rapid.IntRange(0, 11).Draw(w.t, "what") {
 	case 0:

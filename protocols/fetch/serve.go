@@ -164,13 +164,13 @@ func (p *peer) take(l lane) *job {
 }
 
 // load asks the composer for an object. A closure gets the space of a large answer
-// when none is under way, and else that of a small one, so that it never waits.
+// when one may be sent now, and else that of a small one, so that it never waits.
 func (m *Machine) load(now time.Time, j *job, out *[]core.Action) {
 	p, objects := j.peer, 1
 	j.max = object.MaxSize
 	if j.closure {
 		objects, j.max = m.cfg.ClosureObjects, MaxPayload-extra
-		if j.lane == large || p.open[large] == 0 && p.bulk.Ready(now) {
+		if j.lane == large || p.bulk.Ready(now) {
 			j.max = m.cfg.ClosureBytes
 		}
 	}

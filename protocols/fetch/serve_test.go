@@ -218,6 +218,15 @@ func TestSmallAnswersArePacedByBytes(t *testing.T) {
 	r.empty()
 }
 
+func TestAnEmptyObjectEndsAClosure(t *testing.T) {
+	r := newRig(t, 1)
+	s := of[Serve](r.asks(peerN(0), 1, id1, true))[0]
+	answer := sent(r.gives(s, StatusFound, []byte("a"), nil, []byte("b"), []byte("object")), TypeAnswer)[0]
+	if len(answer.Extras) != 1 || string(answer.Extras[0]) != "b" {
+		t.Errorf("%q", answer.Extras)
+	}
+}
+
 // A closure is never put off for the sake of a large answer, but made small.
 func TestAClosureBesideALargeAnswerIsSmall(t *testing.T) {
 	r := newRig(t, 1)
