@@ -52,6 +52,13 @@ var weights = map[core.Offence]weight{
 	"infect.withheld":    minor,
 	"infect.rejected":    grave,
 
+	"fetch.malformed":   serious,
+	"fetch.unsolicited": minor, // it may be on account of a request that we forgot
+	"fetch.oversized":   grave,
+	"fetch.wrong":       grave,
+	"fetch.stray":       grave,
+	"fetch.absent":      minor,
+
 	"discovery.unknown-type": serious,
 	"discovery.bad-claim":    grave,
 }
