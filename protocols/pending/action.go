@@ -36,10 +36,11 @@ type Expired struct {
 	Because object.ID // what nobody has; zero: the age
 }
 
-// Want asks for a missing object. It is said once, until Retry.
+// Want asks for a missing object. It is said once, until Retry, and then
+// of another peer that sent what needs it.
 type Want struct {
 	ID    object.ID
-	Peer  core.PeerID // who sent what needs it; empty: ourselves
+	Peer  core.PeerID // who sent what needs it first; empty: only ourselves
 	Depth int         // levels of waiting items above it: the largest is the deepest
 }
 

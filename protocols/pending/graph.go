@@ -16,10 +16,10 @@ type node struct {
 	wait        *wait // while it waits
 
 	// While it does not wait.
-	phase phase
-	payer *account      // whose turn its Want takes, while queued or wanted
-	place *list.Element // in payer.queue or Machine.retries
-	told  []core.PeerID // whom Want and Holder named
+	phase   phase
+	payer   *account      // whose turn its Want takes, while queued or wanted
+	place   *list.Element // in payer.queue or Machine.retries
+	holders []core.PeerID // who sent what needs it, at most five
 }
 
 // phase says what is done about an object that does not wait.
@@ -85,7 +85,7 @@ func (n *node) detach(e *edge) {
 
 // insert puts in an item that there is room for.
 func (m *Machine) insert(now time.Time, it Item, cost int, out *[]core.Action) {
-	n := m.node(it.ID)
+	n, _ := m.node(it.ID)
 	m.endWant(n, out)
 	n.phase = idle
 	w := &wait{
@@ -104,22 +104,23 @@ func (m *Machine) insert(now time.Time, it Item, cost int, out *[]core.Action) {
 	}
 }
 
-func (m *Machine) node(id object.ID) *node {
-	n := m.nodes[id]
-	if n == nil {
+// node finds the node of an object or makes it, and says which.
+func (m *Machine) node(id object.ID) (n *node, known bool) {
+	n, known = m.nodes[id]
+	if !known {
 		n = &node{id: id}
 		m.nodes[id] = n
 	}
-	return n
+	return n, known
 }
 
 // link makes n wait for a dependency, and sees that it is fetched.
 func (m *Machine) link(n *node, e *edge, id object.ID, out *[]core.Action) {
-	_, known := m.nodes[id]
-	dep := m.node(id)
+	dep, known := m.node(id)
 	e.from = n
 	dep.attach(e)
 	dep.above = max(dep.above, n.above+1)
+	dep.heldBy(n.wait.item.Sender, out)
 	switch acc := n.wait.acc; {
 	case dep.wait != nil:
 		dep.wait.acc.items.MoveToFront(dep.wait.order)
@@ -128,8 +129,6 @@ func (m *Machine) link(n *node, e *edge, id object.ID, out *[]core.Action) {
 	case dep.phase == queued && acc.queue.Len() < dep.payer.queue.Len():
 		m.closeWant(dep)
 		m.queue(dep, acc)
-	default:
-		m.tell(dep, n.wait.item.Sender, out)
 	}
 }
 

@@ -111,7 +111,7 @@ func (m *Machine) repeat(n *node, sender core.PeerID, out *[]core.Action) {
 	w.also = append(w.also, sender)
 	for i := range w.edges {
 		if dep := w.edges[i].to; dep != nil {
-			m.tell(dep, sender, out)
+			dep.heldBy(sender, out)
 		}
 	}
 }
@@ -225,6 +225,7 @@ func (m *Machine) Retry(now time.Time, id object.ID, out *[]core.Action) {
 	if n := m.nodes[id]; n != nil && (n.phase == wanted || n.phase == released) {
 		m.closeWant(n)
 		m.stats.Retries++
+		n.turn()
 		n.phase = retrying
 		n.place = m.retries.PushBack(retry{n, now.Add(m.cfg.RetryAfter)})
 		m.pump(out)

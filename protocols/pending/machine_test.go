@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/object"
 )
 
 // step is one input and what is said to it.
@@ -86,9 +87,12 @@ func TestFlows(t *testing.T) {
 			{add(a, 1, 0), []string{"want 0@p00 depth 1"}},
 			{add(b, 1, 0), []string{"holder 0@p01"}},
 			{retry(0), nil},
+			{add(c, 2, 0), nil},
 			{pass(14 * time.Second), nil},
-			{pass(time.Second), []string{"want 0@p00 depth 1", "holder 0@p01"}},
-			{landed(0), []string{"unwant 0", "ready 1"}},
+			{pass(time.Second), []string{"want 0@p01 depth 1", "holder 0@p00", "holder 0@p02"}},
+			{retry(0), nil},
+			{pass(15 * time.Second), []string{"want 0@p00 depth 1", "holder 0@p02", "holder 0@p01"}},
+			{landed(0), []string{"unwant 0", "ready 1", "ready 2"}},
 		},
 		"what comes again while it is saved": {
 			{add(a, 2, 1), []string{"want 1@p00 depth 1"}},
@@ -266,7 +270,7 @@ func TestDepthFromBothEnds(t *testing.T) {
 			if f, err := r.try(peerN(0), it, missing); f != Refused || !errors.Is(err, ErrDepth) {
 				t.Errorf("the item at level %d: %v, %v", depth+1, f, err)
 			}
-			if s := r.Stats(); s.Waiting != depth || s.TooDeep != 1 {
+			if s := r.Stats(); s.Waiting != depth || s.TooDeep != 1 || (s.Wanted == 0) != (name == "from its end") {
 				t.Errorf("%+v", s)
 			}
 			_, first := dep(0)
@@ -309,7 +313,7 @@ func TestDepthIsComputedOnceASecond(t *testing.T) {
 		t.Errorf("%d walks for a hundred items at a time", r.walk)
 	}
 	r.landed(0)
-	r.now = r.now.Add(measureEvery)
+	r.now = r.now.Add(-time.Hour) // the clock is set right
 	if f := r.add(peerN(0), 4, 3); f != Waits {
 		t.Errorf("with one level less: %v", f)
 	}
@@ -377,6 +381,9 @@ func TestConfig(t *testing.T) {
 	}
 	if c.MaxBytes/c.ItemBytes != 16_384 || c.MaxPeerBytes/c.ItemBytes != 4096 {
 		t.Errorf("room for %d and %d items", c.MaxBytes/c.ItemBytes, c.MaxPeerBytes/c.ItemBytes)
+	}
+	if c.MaxPeerBytes < max(object.MaxSize, c.LinkBytes*object.MaxDeps) {
+		t.Error("not every object fits")
 	}
 }
 

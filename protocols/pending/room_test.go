@@ -33,6 +33,9 @@ func TestAPeerOverItsBoundParksItsNewest(t *testing.T) {
 	if f := r.add(peerN(0), 12, 2); f != Waits {
 		t.Errorf("it came again: %v", f)
 	}
+	if s := r.Stats(); s.Parked != 0 {
+		t.Errorf("%d are parked", s.Parked)
+	}
 	r.check()
 	r.pass(time.Hour)
 	r.empty()
@@ -293,4 +296,118 @@ func TestAWantMovesToThePeerThatWaitsLess(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	r.check()
+}
+
+func TestPeersWithTheSameChargeTakeNothingFromEachOther(t *testing.T) {
+	r := newRig(t, items(4, 3))
+	for i := range 4 {
+		r.add(peerN(i%2), i, 100)
+	}
+	for i := range 4 {
+		if f := r.add(peerN(i%2), 10+i, 100); f != Parked {
+			t.Errorf("item %d: %v", 10+i, f)
+		}
+	}
+	r.pass(10 * time.Second)
+	if len(r.out) != 0 {
+		t.Errorf("both have room, but all is full: %q", r.said())
+	}
+	r.add(peerN(2), 20, 101) // takes 3
+	if f := r.add(peerN(2), 21, 101); f != Parked {
+		t.Errorf("one more, which would only change who has most: %v", f)
+	}
+	r.Landed(r.now, id(101), &r.out)
+	r.pass(10 * time.Second)
+	if got := r.said(); !slices.Equal(got, []string{"unpark 10@p00"}) {
+		t.Errorf("there is room for one: %q", got)
+	}
+}
+
+// The only item of a peer makes room for one that it needs.
+func TestANeededItemTakesThePlaceOfTheOnlyOne(t *testing.T) {
+	r := newRig(t, items(3, 1))
+	r.add(peerN(0), 2, 1)
+	if f := r.add(peerN(0), 1, 0); f != Waits {
+		t.Errorf("%v", f)
+	}
+	r.check()
+	if got := r.states(1, 2); !slices.Equal(got, []State{StateWaiting, StateParked}) {
+		t.Errorf("%v", got)
+	}
+}
+
+// It does not help to be needed when there is nothing of one's own to give up.
+func TestALargeNeededItemTakesNothingFromOthers(t *testing.T) {
+	r := newRig(t, items(4, 3))
+	r.add(peerN(0), 11, 1)
+	r.add(peerN(0), 12, 1)
+	r.out = nil
+	f, err := r.Add(r.now, Item{ID: id(1), Sender: peerN(1), Size: 24, Missing: ids(0)}, &r.out)
+	if got := r.said(); f != Parked || err != nil || !slices.Equal(got, []string{"unwant 1"}) {
+		t.Errorf("%v, %v, %q", f, err, got)
+	}
+	if got := r.states(11, 12, 1); !slices.Equal(got, []State{StateWaiting, StateWaiting, StateParked}) {
+		t.Errorf("%v", got)
+	}
+	r.check()
+}
+
+func TestOurOwnItemsMakeNoRoom(t *testing.T) {
+	r := newRig(t, items(4, 1))
+	r.add("", 2, 1)
+	if f, err := r.try("", 1, 0); f != Refused || !errors.Is(err, ErrFull) {
+		t.Errorf("%v, %v", f, err)
+	}
+	if got := r.states(2); got[0] != StateWaiting {
+		t.Errorf("%v", got)
+	}
+	r.check()
+}
+
+func TestPeersTakeTurnsWithTheirWants(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.MaxWants, c.MaxPeerWants = 2, 2 })
+	r.add(peerN(0), 1, 10, 11, 12, 13)
+	r.add(peerN(1), 2, 20, 21, 22, 23)
+	for i, want := range []string{"want 20@p01 depth 1", "want 12@p00 depth 1", "want 21@p01 depth 1", "want 13@p00 depth 1"} {
+		r.landed([]int{10, 11, 20, 12}[i])
+		if got := r.said(); len(got) != 2 || got[1] != want {
+			t.Errorf("turn %d: %q, want %s", i+1, got, want)
+		}
+	}
+}
+
+func TestAParkedIDMovesToTheSenderWithFewer(t *testing.T) {
+	r := newRig(t, items(10, 1))
+	r.add(peerN(0), 1, 100)
+	r.add(peerN(1), 2, 100)
+	for i := range 3 {
+		r.add(peerN(0), 10+i, 100)
+	}
+	r.add(peerN(1), 12, 100)
+	r.add(peerN(0), 12, 100)
+	if v := r.State(id(12)); v.Sender != peerN(1) {
+		t.Errorf("12 is %v of %s", v.State, string(v.Sender))
+	}
+	if s := r.Stats(); s.Parked != 3 {
+		t.Errorf("%+v", s)
+	}
+	r.check()
+}
+
+// One that keeps sending over its bound does not put off what is parked.
+func TestUnparkingIsNotPutOff(t *testing.T) {
+	r := newRig(t, items(10, 1))
+	r.add(peerN(0), 1, 100)
+	r.add(peerN(0), 2, 100)
+	r.add(peerN(1), 3, 101)
+	r.landed(100)
+	unparked := 0
+	for i := range 6 {
+		r.add(peerN(1), 10+i, 101)
+		r.pass(300 * time.Millisecond)
+		unparked += len(of[Unpark](r.out))
+	}
+	if unparked != 1 {
+		t.Errorf("%d were asked for again", unparked)
+	}
 }

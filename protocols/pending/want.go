@@ -47,31 +47,35 @@ func (m *Machine) pump(out *[]core.Action) {
 	}
 }
 
-// maxAsked bounds how many waiting items are asked for their senders. Chosen so that
-// a thousand items of one sender cost little.
-const maxAsked = 16
-
 // ask says a Want, and the other peers that should have the object.
 func (m *Machine) ask(n *node, out *[]core.Action) {
 	m.stats.WantsSaid++
-	n.told = n.told[:0]
-	want := Want{ID: n.id, Peer: n.first.from.wait.item.Sender, Depth: n.above}
-	if want.Peer != "" {
-		n.told = append(n.told, want.Peer)
+	want := Want{ID: n.id, Depth: n.above}
+	if len(n.holders) > 0 {
+		want.Peer = n.holders[0]
 	}
 	*out = append(*out, want)
-	for e, left := n.first, maxAsked; e != nil && left > 0; e, left = e.next, left-1 {
-		m.tell(n, e.from.wait.item.Sender, out)
-		for _, p := range e.from.wait.also {
-			m.tell(n, p, out)
-		}
+	for i := 1; i < len(n.holders); i++ {
+		*out = append(*out, Holder{n.id, n.holders[i]})
 	}
 }
 
-// tell names another peer that should have a wanted object.
-func (m *Machine) tell(n *node, peer core.PeerID, out *[]core.Action) {
-	if n.phase == wanted && peer != "" && len(n.told) <= maxAlso && !slices.Contains(n.told, peer) {
-		n.told = append(n.told, peer)
+// turn lets another holder be the first that is asked.
+func (n *node) turn() {
+	if len(n.holders) > 1 {
+		first := n.holders[0]
+		copy(n.holders, n.holders[1:])
+		n.holders[len(n.holders)-1] = first
+	}
+}
+
+// heldBy notes a peer that should have an object, and names it when that is wanted.
+func (n *node) heldBy(peer core.PeerID, out *[]core.Action) {
+	if peer == "" || len(n.holders) > maxAlso || slices.Contains(n.holders, peer) {
+		return
+	}
+	n.holders = append(n.holders, peer)
+	if n.phase == wanted {
 		*out = append(*out, Holder{n.id, peer})
 	}
 }
