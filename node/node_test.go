@@ -12,8 +12,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	madns "github.com/multiformats/go-multiaddr-dns"
-	"go.uber.org/goleak"
 
+	"github.com/weftnet/weft/adapters/leaktest"
 	"github.com/weftnet/weft/node"
 )
 
@@ -275,11 +275,7 @@ func TestAClosedNodeEndsItsStreamsAndSaysSo(t *testing.T) {
 }
 
 func TestCloseLeavesNoGoroutine(t *testing.T) {
-	// libp2p v0.51's quicreuse never closes a socket that a dial opens while the
-	// host is being closed.
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(),
-		goleak.IgnoreAnyFunction("github.com/quic-go/quic-go.(*Transport).listen"),
-		goleak.IgnoreAnyFunction("github.com/quic-go/quic-go.(*Transport).runSendQueue"))
+	defer leaktest.Begin()(t)
 	a, err := node.New(loopback())
 	if err != nil {
 		t.Fatal(err)

@@ -15,15 +15,15 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	weftv1 "github.com/weftnet/weft/adapters/admin/weft/v1"
 	"github.com/weftnet/weft/adapters/admin/weft/v1/weftv1connect"
+	"github.com/weftnet/weft/adapters/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // fakeNode answers a few calls; the rest is unimplemented.
 type fakeNode struct {

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
-	"go.uber.org/goleak"
+
+	"github.com/weftnet/weft/adapters/leaktest"
 )
 
 func TestAMessageArrivesWithItsAuthorAndNeighbour(t *testing.T) {
@@ -198,7 +199,7 @@ func TestCloseEndsEverythingWhileTheHostsStayOpen(t *testing.T) {
 		protos, _ := ha.Peerstore().GetProtocols(hb.ID())
 		return len(protos) > 0
 	})
-	before := goleak.IgnoreCurrent()
+	noLeak := leaktest.Begin()
 
 	a, errA := New(ha, DefaultConfig())
 	b, errB := New(hb, DefaultConfig())
@@ -228,7 +229,5 @@ func TestCloseEndsEverythingWhileTheHostsStayOpen(t *testing.T) {
 		}
 	}
 	sa.Close()
-	if err := goleak.Find(before); err != nil {
-		t.Error(err)
-	}
+	noLeak(t)
 }

@@ -10,14 +10,15 @@ import (
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"go.uber.org/goleak"
+
+	"github.com/weftnet/weft/adapters/leaktest"
 )
 
 // patience is how long a test waits for what must happen: several heartbeats on a
 // busy machine.
 const patience = 20 * time.Second
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // newHost is a plain libp2p host on loopback.
 func newHost(t testing.TB) host.Host {

@@ -12,7 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/test"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
+
+	"github.com/weftnet/weft/adapters/leaktest"
 )
 
 // chain is three nodes of which the ends do not know each other.
@@ -232,7 +233,7 @@ func TestCloseEndsEverythingWhileTheHostsStayOpen(t *testing.T) {
 		protos, _ := ha.Peerstore().GetProtocols(hb.ID())
 		return len(protos) > 0
 	})
-	before := goleak.IgnoreCurrent()
+	noLeak := leaktest.Begin()
 	a, errA := New(ha, DefaultConfig())
 	b, errB := New(hb, DefaultConfig())
 	if err := errors.Join(errA, errB); err != nil {
@@ -245,7 +246,5 @@ func TestCloseEndsEverythingWhileTheHostsStayOpen(t *testing.T) {
 	if err := errors.Join(a.Close(), b.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := goleak.Find(before); err != nil {
-		t.Error(err)
-	}
+	noLeak(t)
 }

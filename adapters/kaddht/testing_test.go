@@ -13,14 +13,15 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
-	"go.uber.org/goleak"
+
+	"github.com/weftnet/weft/adapters/leaktest"
 )
 
 // patience is how long a test waits for what must happen: it only ends a test that
 // hangs, so it allows for a machine that has much else to do.
 const patience = 2 * time.Minute
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // newHost speaks plain TCP: dozens of hosts that dial one another would spend most
 // of a test on TLS, on which nothing here depends.

@@ -12,18 +12,12 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
-	"go.uber.org/goleak"
 
+	"github.com/weftnet/weft/adapters/leaktest"
 	"github.com/weftnet/weft/protocols/core"
 )
 
-// libp2p v0.51's quicreuse never closes a socket that a dial of identify, the DHT
-// or pubsub opens while the host is being closed.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/quic-go/quic-go.(*Transport).listen"),
-		goleak.IgnoreAnyFunction("github.com/quic-go/quic-go.(*Transport).runSendQueue"))
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second

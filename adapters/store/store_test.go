@@ -15,8 +15,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/libp2p/go-libp2p/core/test"
 	"github.com/multiformats/go-multiaddr"
-	"go.uber.org/goleak"
 
+	"github.com/weftnet/weft/adapters/leaktest"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -239,7 +239,7 @@ func TestMain(m *testing.M) {
 		fmt.Print(err)
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
 func writeUntilKilled(dir string) {

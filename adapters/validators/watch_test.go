@@ -13,12 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/weftnet/weft/adapters/leaktest"
 	"github.com/weftnet/weft/adapters/regular"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // often is how often the tests look: well above the grain of file times (10 ms
 // at most), and quick.

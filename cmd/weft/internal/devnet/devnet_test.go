@@ -11,21 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/weftnet/weft/adapters/leaktest"
 	"github.com/weftnet/weft/node"
 )
 
 // patience bounds every wait; chosen far above what a step takes.
 const patience = 30 * time.Second
 
-// libp2p v0.51's quicreuse never closes a socket that a dial opens while the host
-// is being closed.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/quic-go/quic-go.(*Transport).listen"),
-		goleak.IgnoreAnyFunction("github.com/quic-go/quic-go.(*Transport).runSendQueue"))
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func testConfig(nodes int) Config {
 	base := node.DefaultConfig()
