@@ -12,7 +12,7 @@ import (
 // List asks for a page of what landed here. The composer walks the log of the topic
 // upwards, over the entries that are behind Cursor and landed at Since or later,
 // takes those for which Lacks is true, and stops when it has MaxIDs of them or when
-// Spent is true. It answers by Machine.Listed.
+// Spent is true. What was pruned or anchored is left out. It answers by Machine.Listed.
 type List struct {
 	Peer    core.PeerID
 	Request uint64

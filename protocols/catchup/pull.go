@@ -16,6 +16,9 @@ const (
 	// falsePositives is how many of the objects that we lack a filter hides. Chosen
 	// because the next one, with another salt, shows them.
 	falsePositives = 0.01
+	// minFilterIDs is how many IDs a filter is made for at least. Chosen because the bits
+	// of a smaller one may by chance affirm what no peer accepts.
+	minFilterIDs = 32
 	// filterIDs is from how many IDs on a filter is divided: 9.6 bits each at that rate.
 	// Chosen so that a filter takes no more than a full page.
 	filterIDs = 27_000
@@ -62,7 +65,6 @@ type pull struct {
 	base, cursor uint64 // where each part begins; where this one goes on
 	request      uint64 // of the last question
 	page         int    // IDs in its answer
-	full         bool   // some page was
 	told         int    // IDs in all pages
 	waiting      bool   // for Continue
 	pages        int    // so far
@@ -154,7 +156,7 @@ func (m *Machine) filter(l *pull, from time.Time, keys int) *bloom.Query {
 	if keys == 0 {
 		return nil
 	}
-	q := &bloom.Query{Filter: bloom.New(keys, falsePositives, MaxFilterBytes)}
+	q := &bloom.Query{Filter: bloom.New(max(keys, minFilterIDs), falsePositives, MaxFilterBytes)}
 	for i := 0; i < len(q.Salt); i += 8 {
 		binary.LittleEndian.PutUint64(q.Salt[i:], m.rng.Uint64())
 	}
@@ -218,10 +220,7 @@ func (l *pull) advance(page Recent) bool {
 	l.pages++
 	l.page = len(page.IDs)
 	l.told += l.page
-	if l.page == MaxIDs {
-		l.full = true
-	}
-	if l.full && !l.all {
+	if l.page == MaxIDs && !l.all {
 		l.all = true
 		l.visitAll()
 	}

@@ -21,6 +21,7 @@ type simNet struct {
 	nodes []*simNode
 	byID  map[core.PeerID]*simNode
 	loss  float64 // of objects on their way to each node
+	drop  float64 // of questions and pages
 
 	questions, pages, bytes, fetched int
 }
@@ -68,8 +69,21 @@ func (s *simNet) add(id core.PeerID, held *shelf, cfg Config) *simNode {
 	n := &simNode{shelf: held, id: id, links: map[*simNode]bool{}}
 	n.Machine = New(cfg, held, rand.New(rand.NewPCG(s.rng.Uint64(), 0)))
 	s.nodes, s.byID[id] = append(s.nodes, n), n
-	s.do(n, func(out *[]core.Action) { _ = n.SetTopics(s.now, []string{"t"}, out) })
+	s.carry(n, true)
 	return n
+}
+
+// carry lets a node carry the topic t, or not.
+func (s *simNet) carry(n *simNode, topic bool) {
+	names := []string{"t"}
+	if !topic {
+		names = nil
+	}
+	s.do(n, func(out *[]core.Action) {
+		if err := n.SetTopics(s.now, names, out); err != nil {
+			panic(err)
+		}
+	})
 }
 
 func (s *simNet) after(d time.Duration, do func()) {
@@ -148,6 +162,9 @@ func (s *simNet) send(n *simNode, a core.Send) {
 		s.questions++
 	case TypeRecent:
 		s.pages++
+	}
+	if a.Type != TypeTopics && s.rng.Float64() < s.drop {
+		return
 	}
 	to := s.byID[a.Peer]
 	s.after(s.delay(), func() {
@@ -262,6 +279,20 @@ func TestALongCutIsHealedToo(t *testing.T) {
 	t.Logf("same after %v", took)
 	if !ok {
 		t.Errorf("not the same within %v", took)
+	}
+}
+
+// What only one node holds, since longer ago than the window, is found by the deep
+// questions though no link was ever cut.
+func TestWhatWasMissedLongAgoIsFound(t *testing.T) {
+	s := newSim(10, 7, DefaultConfig())
+	s.connect(all)
+	s.run(time.Minute)
+	s.nodes[0].land("t", idN(0), s.now.Add(-time.Hour))
+	took, ok := s.settled(1, 10*time.Minute)
+	t.Logf("found after %v", took)
+	if !ok {
+		t.Errorf("not everywhere within %v", took)
 	}
 }
 

@@ -105,9 +105,17 @@ func (m *Machine) joined(now time.Time, t *topic, p *peer) {
 
 // digOn brings forward what is asked of one carrier after the other.
 func (m *Machine) digOn(now time.Time, t *topic) {
-	if t.digging == 0 && t.carriers > 0 && (t.first > 0 || m.choose(t, func(p *peer) bool { return p.marks[t.name]&guest != 0 }) != nil) {
+	if t.digging == 0 && (t.first > 0 && m.choose(t, t.without(consulted)) != nil || m.choose(t, t.with(guest)) != nil) {
 		t.deepAt = now
 	}
+}
+
+func (t *topic) with(mark marks) func(*peer) bool {
+	return func(p *peer) bool { return p.marks[t.name]&mark != 0 }
+}
+
+func (t *topic) without(mark marks) func(*peer) bool {
+	return func(p *peer) bool { return p.marks[t.name]&mark == 0 }
 }
 
 func (m *Machine) rejoin(now time.Time, t *topic) {
@@ -161,7 +169,7 @@ func (m *Machine) begin(now time.Time, t *topic) {
 // round asks one random carrier what landed there in the last minutes: one that was
 // never asked, if there is any, for it may come from another part of the network.
 func (m *Machine) round(now time.Time, t *topic) {
-	p := m.choose(t, func(p *peer) bool { return p.marks[t.name]&met == 0 })
+	p := m.choose(t, t.without(met))
 	if p == nil {
 		p = m.choose(t, func(p *peer) bool { return !p.pulling(t, ordinary) })
 	}
@@ -193,7 +201,7 @@ func (m *Machine) deepen(now time.Time, t *topic) {
 
 // join asks another carrier for what came while we were away; false: all were asked.
 func (m *Machine) join(t *topic) bool {
-	p := m.choose(t, func(p *peer) bool { return p.marks[t.name]&consulted == 0 })
+	p := m.choose(t, t.without(consulted))
 	if p == nil {
 		return false
 	}
@@ -207,7 +215,7 @@ func (m *Machine) join(t *topic) bool {
 
 // greet asks a guest for everything; false: there is none.
 func (m *Machine) greet(t *topic) bool {
-	p := m.choose(t, func(p *peer) bool { return p.marks[t.name]&guest != 0 })
+	p := m.choose(t, t.with(guest))
 	if p == nil {
 		return false
 	}
@@ -233,21 +241,20 @@ func (m *Machine) choose(t *topic, fits func(*peer) bool) (chosen *peer) {
 }
 
 const (
-	// againAfter is the pause between a pull with a full page and the next question,
-	// whose filter shows what the last one hid. Chosen so that objects which were just
-	// told can land.
+	// againAfter is the pause between a pull that was told of manyTold IDs or more and
+	// the next ordinary question, which shows what its filter hid and its peer lacked.
+	// Chosen so that objects which were just told can land; and so that what is always
+	// on its way, at a thousand objects a second, is not many.
 	againAfter = time.Second
-	// manyTold is how many IDs, told in a deep pull, bring the next one forward. Chosen
-	// because its filter hides one in a hundred, and some are always on their way.
-	manyTold = 32
+	manyTold   = 256
+	// someTold is how many IDs, told in another pull, bring the next deep one forward.
+	// Chosen because a filter hides one in a hundred.
+	someTold = 32
 )
 
 // ended takes in the end of a pull.
 func (m *Machine) ended(now time.Time, l *pull, well bool) {
 	t := l.topic
-	if l.full && t.carriers > 0 {
-		t.again, t.askAt = true, core.Earliest(t.askAt, now.Add(againAfter))
-	}
 	switch {
 	case well:
 		m.stats.Finished++
@@ -259,12 +266,26 @@ func (m *Machine) ended(now time.Time, l *pull, well bool) {
 	default:
 		m.stats.Broken++
 	}
-	if l.kind != ordinary && l.told >= manyTold && t.carriers > 0 {
-		t.deepAgain, t.deepAt = true, core.Earliest(t.deepAt, now.Add(m.cfg.AskMin))
-	}
-	if l.kind == joining || l.kind == welcoming {
+	digs := l.kind == joining || l.kind == welcoming
+	if digs {
 		t.digging--
+	}
+	if t.carriers > 0 {
+		m.reschedule(now, t, l, digs)
+	}
+}
+
+// reschedule brings forward what the end of a pull makes room or gives reason for.
+func (m *Machine) reschedule(now time.Time, t *topic, l *pull, digs bool) {
+	if l.told >= manyTold {
+		t.again, t.askAt = true, core.Earliest(t.askAt, now.Add(againAfter))
+	}
+	if digs {
+		t.deepAt = now.Add(m.cfg.DeepEvery)
 		m.digOn(now, t)
+	}
+	if l.kind != ordinary && l.told >= someTold {
+		t.deepAgain, t.deepAt = true, core.Earliest(t.deepAt, now.Add(m.cfg.AskMin))
 	}
 	m.stale = true
 }
