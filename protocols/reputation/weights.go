@@ -59,6 +59,11 @@ var weights = map[core.Offence]weight{
 	"fetch.stray":       grave,
 	"fetch.absent":      minor,
 
+	"catchup.malformed":   serious,
+	"catchup.unsolicited": minor, // it may answer a question from before it was disconnected
+	"catchup.too-many":    minor,
+	"catchup.topics":      serious,
+
 	"discovery.unknown-type": serious,
 	"discovery.bad-claim":    grave,
 }
