@@ -69,7 +69,7 @@ func ObjectsConfig() Config {
 	c.BlameSilence = false           // an object may wait for limits of our own
 	c.NewPerSecond = 1000            // chosen because to verify that many takes a tenth of a core
 	c.NewBurst = 4096                // chosen like MaxPending
-	c.MaxEntries = 16384             // chosen for the objects of 16 s at 1,000 a second; most are spread within one, and who held one says so when it is forgotten here
+	c.MaxEntries = 16384             // chosen for the objects of 16 s at 1,000 a second; most are spread within one, and 35 MB of 1 KiB each
 	c.MaxPending = 4096              // chosen like the objects of one peer that may wait for what they depend on
 	return c
 }
