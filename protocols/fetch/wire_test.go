@@ -118,6 +118,13 @@ func FuzzParse(f *testing.F) {
 		m := Message{Request: 7, ID: id1, Closure: true, Have: []object.ID{id2}, Status: StatusFound, Object: []byte{1}, Extras: [][]byte{{2}}, Bytes: 9}
 		f.Add(uint8(kind), m.Append(kind, nil))
 	}
+	v := readVectors(f)
+	for _, m := range v.Messages {
+		f.Add(uint8(m.Type), []byte(m.Payload))
+	}
+	for _, r := range v.Refused {
+		f.Add(uint8(r.Type), []byte(r.Payload))
+	}
 	f.Fuzz(func(t *testing.T, kind uint8, b []byte) {
 		m, err := Parse(frame.Type(kind), b)
 		if err != nil {
