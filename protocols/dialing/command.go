@@ -90,14 +90,14 @@ func (m *Machine) setBootstrappers(now time.Time, infos []peer.AddrInfo) {
 		if _, stays := addrs[k.id]; !stays {
 			k.bootstrapper, k.heard = false, true
 			m.book.told(k, origin{from: core.SourceConfig})
-			k.hearsay, k.configured = addAddrs(k.configured, k.hearsay, m.cfg.MaxAddrs), nil
+			k.hearsay, k.configured = pack(addAddrs(k.configured.addrs(), k.hearsay.addrs(), m.cfg.MaxAddrs)), ""
 			m.book.file(k)
 		}
 	}
 	for rank, k := range set {
 		k.rank = uint32(rank) // the operator's order
-		if !k.bootstrapper || !sameAddrs(k.configured, addrs[k.id]) {
-			k.bootstrapper, k.configured = true, addrs[k.id]
+		if !k.bootstrapper || !k.configured.equal(addrs[k.id]) {
+			k.bootstrapper, k.configured = true, pack(addrs[k.id])
 			k.failures, k.postponed, k.due = 0, 0, now
 		}
 		m.book.file(k)
@@ -191,7 +191,7 @@ func (m *Machine) forget(now time.Time, id core.PeerID) {
 	}
 	k.saved, k.heard, k.refused = false, false, false
 	k.failures, k.refusals, k.postponed, k.due = 0, 0, 0, now
-	k.claimed, k.proven, k.hearsay, k.confirmed = nil, nil, nil, 0
+	k.claimed, k.proven, k.hearsay, k.confirmed = "", "", "", 0
 	if k.coolUntil.IsZero() {
 		k.reason = ""
 	}

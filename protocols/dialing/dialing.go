@@ -36,7 +36,7 @@ func New(cfg Config, rng *rand.Rand) *Machine {
 		if k := m.candidate(s.Peer, uint32(i), 2); k != nil {
 			k.saved = true
 			m.book.assign(k, m.book.saved)
-			k.proven = addAddrs(k.proven, s.Addrs, cfg.MaxAddrs)
+			k.proven = pack(addAddrs(k.proven.addrs(), s.Addrs, cfg.MaxAddrs))
 			m.book.file(k)
 		}
 	}

@@ -2,7 +2,6 @@ package dialing
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/multiformats/go-multiaddr"
@@ -190,7 +189,7 @@ func (m *Machine) settle(now time.Time, out *[]core.Effect) {
 // save keeps where a peer was reached and where it claims to be. One that only
 // dialled us and claims nothing can be reached nowhere.
 func (m *Machine) save(now time.Time, k *known, out *[]core.Effect) {
-	if addrs := addAddrs(slices.Clip(k.proven), k.claimed, m.cfg.MaxAddrs); len(addrs) > 0 {
-		*out = append(*out, core.Persist{Record: core.SavedPeer{Peer: k.id, Addrs: slices.Clone(addrs), LastSeen: now}})
+	if addrs := addAddrs(k.proven.addrs(), k.claimed.addrs(), m.cfg.MaxAddrs); len(addrs) > 0 {
+		*out = append(*out, core.Persist{Record: core.SavedPeer{Peer: k.id, Addrs: addrs, LastSeen: now}})
 	}
 }

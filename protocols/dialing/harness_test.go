@@ -210,3 +210,7 @@ func bootstrap(ids ...core.PeerID) func(*Config) {
 func saved(ids ...core.PeerID) func(*Config) {
 	return func(c *Config) { c.Saved = savedPeers(ids...) }
 }
+
+func sameAddrs(a, b []multiaddr.Multiaddr) bool {
+	return slices.EqualFunc(a, b, func(x, y multiaddr.Multiaddr) bool { return x.Equal(y) })
+}

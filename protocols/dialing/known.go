@@ -47,7 +47,7 @@ type known struct {
 
 	// Where it may be reached, the most trusted first. claimed is its newest claim,
 	// hearsay what the DHT and mDNS said.
-	configured, claimed, proven, hearsay []multiaddr.Multiaddr
+	configured, claimed, proven, hearsay places
 
 	by        *teller   // for whose turn it waits; nil: nobody named it
 	dial      *dial     // without an answer yet
@@ -128,8 +128,9 @@ func (k *known) reachable() bool { return k.bootstrapper || !k.hearsayOnly() || 
 
 // addrs are those to dial, the most trusted first.
 func (k *known) addrs(cfg *Config) []multiaddr.Multiaddr {
-	all := make([]multiaddr.Multiaddr, 0, min(cfg.MaxAddrs, len(k.configured)+len(k.claimed)+len(k.proven)+cfg.MaxHearsay))
-	for _, more := range [][]multiaddr.Multiaddr{k.configured, k.claimed, k.proven, k.hearsay[:min(len(k.hearsay), cfg.MaxHearsay)]} {
+	hearsay := k.hearsay.addrs()
+	all := k.configured.addrs()
+	for _, more := range [][]multiaddr.Multiaddr{k.claimed.addrs(), k.proven.addrs(), hearsay[:min(len(hearsay), cfg.MaxHearsay)]} {
 		all = addAddrs(all, more, cfg.MaxAddrs)
 	}
 	return all
@@ -138,7 +139,8 @@ func (k *known) addrs(cfg *Config) []multiaddr.Multiaddr {
 // vouched says that an address cannot be a third party's: the operator named it,
 // or the peer was reached there.
 func (k *known) vouched(a multiaddr.Multiaddr) bool {
-	return slices.ContainsFunc(k.configured, a.Equal) || slices.ContainsFunc(k.proven[:k.confirmed], a.Equal)
+	i := k.proven.find(a)
+	return k.configured.has(a) || i >= 0 && i < int(k.confirmed)
 }
 
 // dialAt is the earliest time to dial it.
@@ -167,18 +169,21 @@ func (k *known) learn(from core.Source, addrs []multiaddr.Multiaddr, limit int) 
 	fresh := !k.heard
 	k.heard, k.source = true, min(k.source, from)
 	if from == core.SourceClaim {
-		old := k.claimed
-		k.claimed = addrs
-		return fresh || !sameAddrs(old, addrs)
+		if k.claimed.equal(addrs) {
+			return fresh
+		}
+		k.claimed = pack(addrs)
+		return true
 	}
-	if len(k.hearsay) == 0 {
-		k.hearsay = addrs
-		return fresh || len(addrs) > 0
+	var unheard []multiaddr.Multiaddr
+	for _, a := range addrs {
+		if !k.hearsay.has(a) {
+			unheard = append(unheard, a)
+		}
 	}
-	unheard := without(addrs, k.hearsay)
 	if len(unheard) > 0 {
 		// The newest come first, but false ones cannot push true ones out at a stroke.
-		k.hearsay = addAddrs(unheard, k.hearsay, limit)
+		k.hearsay = pack(addAddrs(unheard, k.hearsay.addrs(), limit))
 	}
 	return fresh || len(unheard) > 0
 }
@@ -186,16 +191,16 @@ func (k *known) learn(from core.Source, addrs []multiaddr.Multiaddr, limit int) 
 // prove notes where the peer was reached.
 func (k *known) prove(at multiaddr.Multiaddr) {
 	at, _ = peer.SplitAddr(at)
-	if !slices.ContainsFunc(k.proven[:k.confirmed], at.Equal) {
+	if i := k.proven.find(at); i < 0 || i >= int(k.confirmed) {
 		k.confirmed = min(k.confirmed+1, maxProven)
 	}
-	k.proven = addAddrs([]multiaddr.Multiaddr{at}, k.proven, maxProven)
+	k.proven = pack(addAddrs([]multiaddr.Multiaddr{at}, k.proven.addrs(), maxProven))
 }
 
 // turnHearsay puts the addresses that were dialled behind those that were not.
 func (k *known) turnHearsay(n int) {
-	if len(k.hearsay) > n {
-		k.hearsay = slices.Concat(k.hearsay[n:], k.hearsay[:n])
+	if all := k.hearsay.addrs(); len(all) > n {
+		k.hearsay = pack(slices.Concat(all[n:], all[:n]))
 	}
 }
 
@@ -234,8 +239,4 @@ func without(addrs, others []multiaddr.Multiaddr) (rest []multiaddr.Multiaddr) {
 		}
 	}
 	return rest
-}
-
-func sameAddrs(a, b []multiaddr.Multiaddr) bool {
-	return slices.EqualFunc(a, b, func(x, y multiaddr.Multiaddr) bool { return x.Equal(y) })
 }

@@ -103,7 +103,7 @@ func (b *book) candidate(now time.Time, saved bool) *known {
 func (m *Machine) dial(now time.Time, k *known, l lane, out *[]core.Effect) {
 	addrs := k.addrs(&m.cfg)
 	if l == back { // observed and rumoured addresses prove nothing
-		addrs = slices.Clone(k.claimed)
+		addrs = k.claimed.addrs()
 	}
 	may, charged, wait := m.ips.admit(now, k, addrs)
 	m.stats.LeftOut += uint64(len(addrs) - len(may))
@@ -127,7 +127,7 @@ func (m *Machine) dial(now time.Time, k *known, l lane, out *[]core.Effect) {
 // number of addresses of one; else they wait for the end of the dial.
 func (m *Machine) extend(now time.Time, k *known, out *[]core.Effect) {
 	d := k.dial
-	fresh := without(k.claimed, d.addrs)
+	fresh := without(k.claimed.addrs(), d.addrs)
 	fresh = fresh[:min(len(fresh), m.cfg.MaxAddrs-len(d.addrs))]
 	if len(fresh) == 0 || k.dialAt().After(now) || !m.rate.Ready(now) {
 		return
