@@ -68,9 +68,9 @@ type Book struct {
 // entry is the newest claim of one peer.
 type entry struct {
 	Signed
-	index       int // in Book.all
-	by          []introduction
-	equivocated bool // a second claim with this timestamp was proven
+	index       int           // in Book.all
+	by          *introduction // the newest; nil: nobody
+	equivocated bool          // a second claim with this timestamp was proven
 }
 
 // NewBook makes a book from a valid configuration.

@@ -2,29 +2,56 @@ package claim
 
 import (
 	"container/heap"
-	"container/list"
-	"slices"
 
 	"github.com/weftnet/weft/protocols/core"
 )
 
 // maxIntroducers bounds who is remembered for one claim; chosen because a flood
-// of one peer then leaves three, and a claim costs at most 4 list entries.
+// of one peer then leaves three, and a claim costs at most 4 introductions.
 const maxIntroducers = 4
 
 // introducer is a peer that brought claims, which are in the order in which it
 // brought or renewed them.
 type introducer struct {
-	peer   core.PeerID
-	seq    uint64     // order of coming, so that one run is like another
-	claims *list.List // of *entry
-	pos    int        // in the heap
+	peer        core.PeerID
+	seq         uint64 // order of coming, so that one run is like another
+	first, last *introduction
+	claims      int
+	pos         int // in the heap
 }
 
-// introduction is one claim in one introducer's list.
+// introduction is one claim in one introducer's list, and one introducer of the claim.
 type introduction struct {
-	by *introducer
-	at *list.Element
+	by         *introducer
+	of         *entry
+	prev, next *introduction // in the introducer's list
+	also       *introduction // of the same claim, by another
+}
+
+// push makes an introduction the newest of its introducer.
+func (in *introducer) push(i *introduction) {
+	i.prev, i.next = in.last, nil
+	if in.last != nil {
+		in.last.next = i
+	} else {
+		in.first = i
+	}
+	in.last = i
+	in.claims++
+}
+
+func (in *introducer) pull(i *introduction) {
+	if i.prev != nil {
+		i.prev.next = i.next
+	} else {
+		in.first = i.next
+	}
+	if i.next != nil {
+		i.next.prev = i.prev
+	} else {
+		in.last = i.prev
+	}
+	in.claims--
 }
 
 // introducers know who brought most.
@@ -41,31 +68,39 @@ func newIntroducers() introducers {
 // add books a claim to a peer too; one that is booked to it already becomes its
 // newest.
 func (s *introducers) add(e *entry, from core.PeerID) {
-	for _, i := range e.by {
+	n := 0
+	for i := e.by; i != nil; i = i.also {
 		if i.by.peer == from {
-			i.by.claims.MoveToBack(i.at)
+			i.by.pull(i)
+			i.by.push(i)
 			return
 		}
+		n++
 	}
-	if len(e.by) == maxIntroducers {
+	if n == maxIntroducers {
 		return
 	}
 	in := s.byPeer[from]
 	if in == nil {
 		s.seq++
-		in = &introducer{peer: from, seq: s.seq, claims: list.New()}
+		in = &introducer{peer: from, seq: s.seq}
 		s.byPeer[from] = in
 		heap.Push(&s.most, in)
 	}
-	e.by = append(e.by, introduction{in, in.claims.PushBack(e)})
+	e.by = &introduction{by: in, of: e, also: e.by}
+	in.push(e.by)
 	heap.Fix(&s.most, in.pos)
 }
 
 // drop takes a claim off one introducer's list.
-func (s *introducers) drop(e *entry, i introduction) {
-	e.by = slices.DeleteFunc(e.by, func(x introduction) bool { return x.by == i.by })
-	i.by.claims.Remove(i.at)
-	if i.by.claims.Len() > 0 {
+func (s *introducers) drop(i *introduction) {
+	at := &i.of.by
+	for *at != i {
+		at = &(*at).also
+	}
+	*at = i.also
+	i.by.pull(i)
+	if i.by.claims > 0 {
 		heap.Fix(&s.most, i.by.pos)
 		return
 	}
@@ -75,8 +110,8 @@ func (s *introducers) drop(e *entry, i introduction) {
 
 // dropAll takes a claim off every list.
 func (s *introducers) dropAll(e *entry) {
-	for len(e.by) > 0 {
-		s.drop(e, e.by[0])
+	for e.by != nil {
+		s.drop(e.by)
 	}
 }
 
@@ -84,11 +119,10 @@ func (s *introducers) dropAll(e *entry) {
 // one else brought. Nil when no claim is booked to anybody.
 func (s *introducers) victim() *entry {
 	for len(s.most) > 0 {
-		oldest := s.most[0].claims.Front()
-		e := oldest.Value.(*entry)
-		s.drop(e, introduction{s.most[0], oldest})
-		if len(e.by) == 0 {
-			return e
+		oldest := s.most[0].first
+		s.drop(oldest)
+		if oldest.of.by == nil {
+			return oldest.of
 		}
 	}
 	return nil
@@ -100,7 +134,7 @@ type byCount []*introducer
 func (h byCount) Len() int { return len(h) }
 
 func (h byCount) Less(i, j int) bool {
-	if a, b := h[i].claims.Len(), h[j].claims.Len(); a != b {
+	if a, b := h[i].claims, h[j].claims; a != b {
 		return a > b
 	}
 	return h[i].seq < h[j].seq

@@ -71,21 +71,36 @@ func checkBook(rt *rapid.T, b *Book, newest map[core.PeerID]time.Time) {
 	listed := 0
 	for i, e := range b.all {
 		_, held := b.held[e.Peer]
+		by := 0
+		for x := e.by; x != nil; x = x.also {
+			by++
+		}
 		switch {
 		case e.index != i || b.byPeer[e.Peer] != e:
 			rt.Fatal("an entry is not where it says")
 		case !e.Time.Equal(newest[e.Peer]):
 			rt.Fatal("not the newest claim is held")
-		case held && len(e.by) > 0, !held && len(e.by) == 0, len(e.by) > maxIntroducers:
-			rt.Fatalf("a claim, held %v, has %d introducers", held, len(e.by))
+		case held && by > 0, !held && by == 0, by > maxIntroducers:
+			rt.Fatalf("a claim, held %v, has %d introducers", held, by)
 		}
-		listed += len(e.by)
+		listed += by
 	}
 	for i, in := range b.intro.most {
-		if in.pos != i || b.intro.byPeer[in.peer] != in || in.claims.Len() == 0 || in.claims.Len() > b.intro.most[0].claims.Len() {
+		if in.pos != i || b.intro.byPeer[in.peer] != in || in.claims == 0 || in.claims > b.intro.most[0].claims {
 			rt.Fatal("the introducers are out of order")
 		}
-		listed -= in.claims.Len()
+		var before *introduction
+		n := 0
+		for x := in.first; x != nil; before, x = x, x.next {
+			if x.by != in || x.prev != before || b.byPeer[x.of.Peer] != x.of {
+				rt.Fatal("a list of claims is broken")
+			}
+			n++
+		}
+		if in.last != before || n != in.claims {
+			rt.Fatalf("an introducer has %d claims, and counts %d", n, in.claims)
+		}
+		listed -= n
 	}
 	if listed != 0 || len(b.intro.byPeer) != len(b.intro.most) {
 		rt.Fatal("claims and introducers do not agree")
