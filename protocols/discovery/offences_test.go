@@ -16,7 +16,7 @@ import (
 
 // Every offence that a protocol can report has a weight that somebody chose.
 func TestEveryOffenceIsWeighed(t *testing.T) {
-	for _, pkg := range []string{"core", "handshake", "peerlist", "uptime", "infect", "fetch", "catchup", "discovery"} {
+	for _, pkg := range []string{"core", "handshake", "peerlist", "uptime", "infect", "fetch", "catchup", "broadcast", "discovery"} {
 		found := offencesOf(t, filepath.Join("..", pkg))
 		if len(found) == 0 {
 			t.Errorf("no offences are found in %s: the test looks in the wrong place", pkg)

@@ -52,6 +52,9 @@ var weights = map[core.Offence]weight{
 	"infect.withheld":    minor,
 	"infect.rejected":    grave,
 
+	"broadcast.malformed": serious,
+	"broadcast.too-often": minor,
+
 	"fetch.malformed":   serious,
 	"fetch.unsolicited": minor, // it may be on account of a request that we forgot
 	"fetch.oversized":   grave,
