@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"pgregory.net/rapid"
 )
 
 var (
@@ -356,151 +354,5 @@ func TestNothingIsAllocatedForWhatIsNotThere(t *testing.T) {
 		if size > 1024 {
 			t.Errorf("%s: %d bytes allocated", name, size)
 		}
-	}
-}
-
-func genID(t *rapid.T) ID { return ID(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "id")) }
-
-func genObject(t *rapid.T) Object {
-	return Object{
-		Network: rapid.StringN(1, -1, MaxNetwork).Draw(t, "network"),
-		Topic:   rapid.StringN(1, -1, MaxTopic).Draw(t, "topic"),
-		Kind:    rapid.Uint16().Draw(t, "kind"),
-		Time:    time.UnixMilli(rapid.Int64Range(0, maxMillis).Draw(t, "time")),
-		Deps:    rapid.SliceOfNDistinct(rapid.Custom(genID), 0, 40, rapid.ID).Draw(t, "deps"),
-		Payload: rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "payload"),
-	}
-}
-
-func TestEveryObjectSurvivesAndHasOneEncoding(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		o, signer := genObject(t), rapid.SampledFrom([]ed25519.PrivateKey{nil, key, otherKey}).Draw(t, "key")
-		b, err := o.Seal(signer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := Parse(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := got.Verify(); err != nil {
-			t.Fatal(err)
-		}
-		if diff := difference(o, got); diff != "" {
-			t.Fatal(diff)
-		}
-		if !bytes.Equal(encode(got), b) {
-			t.Fatal("it has two encodings")
-		}
-	})
-}
-
-// Two objects that differ have two IDs: no field can run into the next.
-func TestObjectsThatDifferHaveDifferentEncodings(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := genObject(t), genObject(t)
-		x, errX := a.Seal(nil)
-		y, errY := b.Seal(nil)
-		if errX != nil || errY != nil {
-			t.Fatal(errX, errY)
-		}
-		if same := cmp.Equal(a, b, cmpopts.EquateEmpty()); same != (IDOf(x) == IDOf(y)) {
-			t.Fatalf("equal objects: %t, equal IDs: %t", same, IDOf(x) == IDOf(y))
-		}
-	})
-}
-
-func FuzzParse(f *testing.F) {
-	f.Add([]byte{})
-	f.Add(seal(f, sample(), nil))
-	f.Add(seal(f, sample(), key))
-	many := sample()
-	many.Deps = manyDeps(20)
-	f.Add(seal(f, many, key))
-	v := readVectors(f)
-	for _, o := range v.Objects {
-		f.Add([]byte(o.Encoded))
-	}
-	for _, r := range v.Refused {
-		f.Add([]byte(r.Encoded))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		o, err := Parse(b)
-		if err != nil {
-			if !errors.Is(err, ErrMalformed) {
-				t.Fatal(err)
-			}
-			return
-		}
-		if again := encode(o); !bytes.Equal(again, b) {
-			t.Fatalf("%x is encoded again as %x", b, again)
-		}
-		if err := o.Verify(); err != nil && !errors.Is(err, ErrSignature) {
-			t.Fatal(err)
-		}
-		if o.Author == nil {
-			if again, err := o.Seal(nil); err != nil || !bytes.Equal(again, b) {
-				t.Fatalf("sealed again: %x, %v", again, err)
-			}
-		}
-	})
-}
-
-func kib() Object {
-	o := sample()
-	o.Payload = make([]byte, 1024-(fixedSize+len(o.Network)+len(o.Topic)+2*32+96)) // 1 KiB when signed
-	return o
-}
-
-func BenchmarkSeal(b *testing.B) {
-	o := kib()
-	b.SetBytes(1024)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := o.Seal(key); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkParse(b *testing.B) {
-	for _, deps := range []int{2, 1024} {
-		o := kib()
-		if deps > 2 {
-			o.Deps = manyDeps(deps)
-		}
-		encoded := seal(b, o, key)
-		b.Run(fmt.Sprint(deps, "deps"), func(b *testing.B) {
-			b.SetBytes(int64(len(encoded)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := Parse(encoded); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func BenchmarkVerify(b *testing.B) {
-	o, err := Parse(seal(b, kib(), key))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.SetBytes(1024)
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := o.Verify(); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkIDOf(b *testing.B) {
-	encoded := seal(b, kib(), key)
-	b.SetBytes(1024)
-	b.ReportAllocs()
-	for b.Loop() {
-		IDOf(encoded)
 	}
 }
