@@ -36,7 +36,7 @@ func DefaultConfig() Config {
 		MaxBytes:      64 << 20,         // chosen for four peers that use up theirs
 		MaxPeerBytes:  16 << 20,         // chosen so that the largest object fits
 		ItemBytes:     4 << 10,          // chosen for 16,384 items in all and 4,096 of a peer
-		LinkBytes:     512,              // chosen above the 330 bytes of memory that one takes
+		LinkBytes:     512,              // chosen above the 350 bytes of memory that one takes (BenchmarkMemoryWhenFull)
 		MaxDepth:      10_000,           // chosen above any chain that is fetched from its end; a longer one is joined from an anchor
 		MaxAge:        10 * time.Minute, // chosen to outlast a partition of five minutes and the time to catch up
 		MaxParked:     65_536,           // chosen as four times the items: 13 MiB
