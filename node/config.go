@@ -76,6 +76,8 @@ type Config struct {
 	// Topics are joined at the start: their messages are forwarded even while
 	// nobody here subscribes.
 	Topics []string
+	// ObjectTopics are joined at the start, too.
+	ObjectTopics []ObjectTopic
 
 	// DataDir keeps the identity and the saved peers. Empty, or Ephemeral, means
 	// that nothing is written and the identity is new at each start.
@@ -204,6 +206,11 @@ func (c Config) Validate() error {
 	for _, t := range c.Topics {
 		if err := gossipsub.CheckTopic(t); err != nil {
 			return fmt.Errorf("%w: Topics: %w", ErrConfig, err)
+		}
+	}
+	for _, t := range c.ObjectTopics {
+		if err := t.validate(c); err != nil {
+			return err
 		}
 	}
 	if err := c.validatePolicy(); err != nil {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"iter"
@@ -22,6 +23,7 @@ import (
 	"github.com/weftnet/weft/protocols/claim"
 	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/discovery"
+	"github.com/weftnet/weft/protocols/dissemination"
 )
 
 // Errors of the validator set.
@@ -101,6 +103,21 @@ func (p *parts) setValidators(s validators.Set) {
 	}
 	p.trusted.set(s.Peers)
 	p.command(discovery.SetValidators{Peers: s.Peers, Keys: keys})
+	p.command(dissemination.SetValidators{Keys: authors(s)})
+}
+
+// authors are the keys with which validators sign objects: those of their peer IDs
+// and of their consensus identities.
+func authors(s validators.Set) (keys []ed25519.PublicKey) {
+	for id := range s.Peers {
+		if key := peerKey(id); key != nil {
+			keys = append(keys, key)
+		}
+	}
+	for key := range s.Keys {
+		keys = append(keys, ed25519.PublicKey(key[:]))
+	}
+	return keys
 }
 
 // trustedPeers are the validators that are named by peer ID, for the adapters that

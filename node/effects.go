@@ -66,6 +66,8 @@ func (p *parts) effector(n *Node) func(core.Effect) {
 			n.notify(e.Notice)
 		case core.Persist:
 			p.persist(e.Record)
+		case core.Perform:
+			p.objects.perform(e.Task)
 		}
 	}
 }

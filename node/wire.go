@@ -22,9 +22,13 @@ import (
 	"github.com/weftnet/weft/adapters/store"
 	"github.com/weftnet/weft/adapters/validators"
 	"github.com/weftnet/weft/node/internal/loop"
+	"github.com/weftnet/weft/protocols/broadcast"
+	"github.com/weftnet/weft/protocols/catchup"
 	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/dialing"
 	"github.com/weftnet/weft/protocols/discovery"
+	"github.com/weftnet/weft/protocols/dissemination"
+	"github.com/weftnet/weft/protocols/fetch"
 	"github.com/weftnet/weft/protocols/handshake"
 	"github.com/weftnet/weft/protocols/infect"
 	"github.com/weftnet/weft/protocols/peerlist"
@@ -33,17 +37,19 @@ import (
 
 // parts are what a running node is made of, in the order in which they open.
 type parts struct {
-	store      *store.Store
-	host       *libp2phost.Host
-	dht        *kaddht.DHT
-	pubsub     *gossipsub.PubSub
-	discovery  *discovery.Machine // owned by the loop: read it through loop.Ask
-	loop       *loop.Loop
-	workers    *loop.Workers
-	members    *validators.Watcher // nil: no such file
-	validators *validators.Watcher // nil: no such file
-	trusted    trustedPeers
-	api        *admin.Server
+	store         *store.Store
+	host          *libp2phost.Host
+	dht           *kaddht.DHT
+	pubsub        *gossipsub.PubSub
+	discovery     *discovery.Machine     // owned by the loop: read it through loop.Ask
+	dissemination *dissemination.Machine // likewise
+	objects       *desk
+	loop          *loop.Loop
+	workers       *loop.Workers
+	members       *validators.Watcher // nil: no such file
+	validators    *validators.Watcher // nil: no such file
+	trusted       trustedPeers
+	api           *admin.Server
 
 	started      time.Time
 	saves        chan core.Record
@@ -70,6 +76,11 @@ var messages = []libp2phost.MessageProtocol{
 	{ID: peerlist.Protocol, MaxPayload: peerlist.MaxPayload, Idle: quiet},
 	{ID: uptime.Protocol, MaxPayload: uptime.MaxPayload},
 	{ID: infect.ClaimsProtocol, MaxPayload: infect.MaxPayload, Idle: quiet},
+	{ID: infect.ObjectsProtocol, MaxPayload: infect.ObjectsMaxPayload},
+	{ID: catchup.Protocol, MaxPayload: catchup.MaxPayload},
+	{ID: fetch.Protocol, MaxPayload: fetch.MaxPayload},
+	{ID: fetch.BulkProtocol, MaxPayload: fetch.MaxBulkPayload},
+	{ID: broadcast.Protocol, MaxPayload: broadcast.MaxPayload},
 }
 
 // wire opens the adapters, connects them to the loop and starts it. Whatever
@@ -144,14 +155,25 @@ func (n *Node) openMachines(p *parts, key crypto.PrivKey) error {
 	if err != nil {
 		return err
 	}
-	var seed [32]byte
-	if _, err := crand.Read(seed[:]); err != nil {
+	var seeds [2][32]byte
+	for i := range seeds {
+		if _, err := crand.Read(seeds[i][:]); err != nil {
+			return err
+		}
+	}
+	if p.discovery, err = discovery.New(cfg, rand.New(rand.NewChaCha8(seeds[0]))); err != nil {
 		return err
 	}
-	if p.discovery, err = discovery.New(cfg, rand.New(rand.NewChaCha8(seed))); err != nil {
+	objects := dissemination.DefaultConfig(cfg.Handshake.Self, n.cfg.Network)
+	if p.dissemination, err = dissemination.New(objects, rand.New(rand.NewChaCha8(seeds[1])), time.Now()); err != nil {
 		return err
 	}
-	p.loop = loop.New(p.effector(n), p.discovery, watcher{n.events})
+	own, err := privateKey(key)
+	if err != nil {
+		return err
+	}
+	p.objects = n.newDesk(p, own)
+	p.loop = loop.New(p.effector(n), p.discovery, p.dissemination, watcher{n.events})
 	p.workers = loop.NewWorkers(p.loop.Post)
 	return nil
 }
@@ -228,6 +250,9 @@ func (n *Node) openOverlay(p *parts) error {
 			return err
 		}
 	}
+	if err := p.objects.join(n.cfg.ObjectTopics...); err != nil {
+		return err
+	}
 	return n.registerMetrics(p)
 }
 
@@ -268,6 +293,7 @@ func (n *Node) run(start context.Context, p *parts) error {
 	p.open()
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
+	p.objects.run(ctx)
 	p.tasks.Go(func() { p.loop.Run(ctx) })
 	p.tasks.Go(func() { p.workers.Run(ctx) })
 	p.tasks.Go(func() { n.keepAddrs(ctx, p, updates) })

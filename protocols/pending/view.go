@@ -53,6 +53,19 @@ func (m *Machine) State(id object.ID) View {
 	return View{}
 }
 
+// Waiters are up to most items that wait for an object, in the order in which they
+// came.
+func (m *Machine) Waiters(id object.ID, most int) (items []Item) {
+	n := m.nodes[id]
+	if n == nil {
+		return nil
+	}
+	for e := n.first; e != nil && len(items) < most; e = e.next {
+		items = append(items, e.from.wait.item)
+	}
+	return items
+}
+
 // Oldest is since when the oldest item waits; zero: none does.
 func (m *Machine) Oldest() (since time.Time) {
 	if n := m.oldest(); n != nil {

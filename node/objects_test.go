@@ -1,0 +1,140 @@
+package node_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/weftnet/weft/node"
+)
+
+// carrying joins an object topic.
+func carrying(name string, change ...func(*node.ObjectTopic)) func(*node.Config) {
+	t := node.ObjectTopic{Name: name}
+	for _, f := range change {
+		f(&t)
+	}
+	return func(cfg *node.Config) { cfg.ObjectTopics = append(cfg.ObjectTopics, t) }
+}
+
+func class(name string) func(*node.ObjectTopic) { return func(t *node.ObjectTopic) { t.Class = name } }
+
+func put(t testing.TB, n *node.Node, topic, payload string, deps ...node.ObjectID) node.ObjectID {
+	t.Helper()
+	id, err := n.PutObject(soon(t), topic, node.Draft{Payload: []byte(payload), Deps: deps})
+	if err != nil {
+		t.Fatalf("put %.20q: %v", payload, err)
+	}
+	return id
+}
+
+// reads subscribes to all that a node ever had of a topic.
+func reads(t testing.TB, n *node.Node, topic string, after uint64) *node.ObjectSubscription {
+	t.Helper()
+	s, err := n.SubscribeObjectsAfter(soon(t), topic, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func delivered(t testing.TB, s *node.ObjectSubscription) node.Delivery {
+	t.Helper()
+	d, err := s.Next(soon(t))
+	if err != nil {
+		t.Fatal("waiting for an object:", err)
+	}
+	return d
+}
+
+// awaitCarriers waits until n knows so many members that carry a topic.
+func awaitCarriers(t testing.TB, n *node.Node, topic string, members int) {
+	t.Helper()
+	eventually(t, "members that carry "+topic, func() bool {
+		all, err := n.ObjectTopics(soon(t))
+		return err == nil && slices.ContainsFunc(all, func(s node.ObjectTopicState) bool { return s.Name == topic && s.Carriers >= members })
+	})
+}
+
+var classes = []string{"gossip", "infect", "broadcast"}
+
+func TestAnObjectThatIsPutIsDeliveredEverywhere(t *testing.T) {
+	for _, c := range classes {
+		t.Run(c, func(t *testing.T) {
+			t.Parallel()
+			topic := carrying("blocks", class(c))
+			a := start(t, topic)
+			b := start(t, topic, joining(a))
+			awaitCarriers(t, a, "blocks", 1)
+			first := put(t, a, "blocks", "genesis")
+			second := put(t, a, "blocks", string(bytes.Repeat([]byte("x"), 100_000)), first)
+			for _, n := range []*node.Node{a, b} {
+				s := reads(t, n, "blocks", 0)
+				for i, want := range []node.ObjectID{first, second} {
+					d := delivered(t, s)
+					if d.ID != want || d.Seq != uint64(i+1) || d.AuthorPeer() != a.ID() || d.Missed != 0 {
+						t.Errorf("delivered %s as number %d by %s, want %s", d.ID, d.Seq, d.AuthorPeer(), want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A node that joins late gets all that the others keep, dependencies first.
+func TestALateJoinerCatchesUp(t *testing.T) {
+	for _, c := range classes {
+		t.Run(c, func(t *testing.T) {
+			t.Parallel()
+			topic := carrying("blocks", class(c))
+			a := start(t, topic)
+			const n = 300
+			var chain []node.ObjectID
+			for i := range n {
+				chain = append(chain, put(t, a, "blocks", fmt.Sprint("block ", i), chain[max(0, i-1):i]...))
+			}
+			late := reads(t, start(t, topic, joining(a)), "blocks", 0)
+			for i, want := range chain {
+				if d := delivered(t, late); d.ID != want {
+					t.Fatalf("delivery %d is %s, want %s", i, d.ID, want)
+				}
+			}
+		})
+	}
+}
+
+func TestAnObjectThatOnlyAnotherNodeHasIsFound(t *testing.T) {
+	a := start(t, carrying("blocks"))
+	b := start(t, joining(a)) // carries nothing
+	awaitPeer(t, b, a.ID())
+	id := put(t, a, "blocks", "here")
+	o, err := b.GetObject(soon(t), id)
+	if err != nil || string(o.Payload) != "here" || o.ID != id || o.Topic != "blocks" {
+		t.Fatalf("got %+v, %v", o, err)
+	}
+	absent := node.ObjectID{1}
+	if _, err := b.GetObject(soon(t), absent); !errors.Is(err, node.ErrNoObject) {
+		t.Errorf("an object that nobody has: %v", err)
+	}
+}
+
+func TestAPutIsRefusedWithAReason(t *testing.T) {
+	n := start(t, carrying("blocks"), carrying("sealed", func(o *node.ObjectTopic) { o.Authors = "validators" }))
+	for name, c := range map[string]struct {
+		topic string
+		draft node.Draft
+		want  error
+	}{
+		"no such topic":      {"other", node.Draft{}, node.ErrNoTopic},
+		"missing dependency": {"blocks", node.Draft{Deps: []node.ObjectID{{1}}}, node.ErrMissing},
+		"no validator":       {"sealed", node.Draft{}, node.ErrAuthor},
+		"too large":          {"blocks", node.Draft{Payload: make([]byte, 1<<20)}, node.ErrTooLarge},
+		"too many":           {"blocks", node.Draft{Deps: make([]node.ObjectID, 1025)}, node.ErrArgument},
+	} {
+		if _, err := n.PutObject(soon(t), c.topic, c.draft); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}

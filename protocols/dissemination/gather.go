@@ -1,0 +1,213 @@
+package dissemination
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weftnet/weft/protocols/catchup"
+	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/fetch"
+	"github.com/weftnet/weft/protocols/object"
+	"github.com/weftnet/weft/protocols/pending"
+)
+
+// maxHolders is how many random members are asked beside those that are known to
+// have an object. Chosen for two more attempts.
+const maxHolders = 2
+
+// want has an object fetched: from those who are likely to have it first, then from
+// members that carry its topic. With closure the first one is asked for all that
+// the object depends on, too.
+func (m *Machine) want(id object.ID, closure bool, holders ...core.PeerID) {
+	w := fetch.Want{ID: id, Holders: slices.DeleteFunc(holders, func(p core.PeerID) bool { return p == "" || p == m.cfg.Self })}
+	topic := m.topicOf(id)
+	for _, p := range m.some(topic) {
+		if !slices.Contains(w.Holders, p) {
+			w.Holders = append(w.Holders, p)
+		}
+	}
+	if l := m.topics[topic]; l != nil && closure {
+		w.Closure, w.Have = true, l.locator()
+	}
+	m.fetch.Want(m.now, w, &m.actions)
+}
+
+// topicOf is the topic of an object that others wait for; "": any.
+func (m *Machine) topicOf(id object.ID) string {
+	for _, w := range m.pending.Waiters(id, 1) {
+		return w.Body.(*item).log.Name
+	}
+	return ""
+}
+
+// some draws members that carry a topic.
+func (m *Machine) some(topic string) []core.PeerID {
+	from := m.members
+	if topic != "" {
+		from = m.catchup.Carriers(topic)
+	}
+	drawn := make([]core.PeerID, 0, maxHolders)
+	for _, i := range m.rng.Perm(len(from)) {
+		if len(drawn) == maxHolders {
+			break
+		}
+		drawn = append(drawn, from[i])
+	}
+	return drawn
+}
+
+// unwant ends what nobody waits for any more.
+func (m *Machine) unwant(id object.ID) {
+	if len(m.gets[id]) == 0 {
+		delete(m.looked, id)
+		m.fetch.Cancel(m.now, id)
+	}
+}
+
+// got takes in what a peer gave.
+func (m *Machine) got(a fetch.Got, out *[]core.Effect) {
+	m.stats.Fetched++
+	if a.Extra {
+		m.inspect(byFetch, nil, a.Peer, a.Object, out)
+		return
+	}
+	m.inspect(byFetch, a.ID[:], a.Peer, a.Object, out)
+}
+
+// exhausted looks further for an object that none of those asked has given: in the
+// DHT, and after that again in a while.
+func (m *Machine) exhausted(a fetch.Exhausted, out *[]core.Effect) {
+	m.blameAbsent(a, out)
+	needed := len(m.gets[a.ID]) > 0 || len(m.pending.Waiters(a.ID, 1)) > 0
+	switch {
+	case !needed:
+	case !m.looked[a.ID] && m.lookups.Take(m.now):
+		m.looked[a.ID] = true
+		perform(out, FindHolders{ID: a.ID})
+	default:
+		m.giveUp(a.ID, out)
+	}
+}
+
+// blameAbsent blames those who have just sent an object and do not have what
+// it depends on. What they pruned, or do not give for want of time, is no fault.
+func (m *Machine) blameAbsent(a fetch.Exhausted, out *[]core.Effect) {
+	for _, w := range m.pending.Waiters(a.ID, maxBlamed) {
+		it := w.Body.(*item)
+		absent := slices.Contains(a.Replies, fetch.Reply{Peer: it.from, Status: fetch.StatusNotFound})
+		if absent && m.now.Sub(it.at) < m.cfg.Fresh {
+			m.blame(it.from, fetch.OffenceAbsent, fmt.Sprintf("it sent %s and does not have %s, on which that depends", it.ID, a.ID), out)
+			it.at = time.Time{} // once
+		}
+	}
+}
+
+// maxBlamed bounds the work for one missing object; who sent more than that is
+// blamed for the others when they are looked for again.
+const maxBlamed = 64
+
+func (m *Machine) giveUp(id object.ID, out *[]core.Effect) {
+	delete(m.looked, id)
+	for _, t := range m.take(id) {
+		perform(out, Fail{Ticket: t, Err: fmt.Errorf("%w: %s", ErrNotFound, id)})
+	}
+	m.pending.Retry(m.now, id, &m.actions)
+}
+
+// found asks the holders that the DHT named.
+func (m *Machine) found(c Holders, out *[]core.Effect) {
+	if !m.looked[c.ID] {
+		return
+	}
+	if len(c.Peers) == 0 {
+		m.giveUp(c.ID, out)
+		return
+	}
+	m.want(c.ID, false, c.Peers...)
+}
+
+// missing fetches what a peer holds and we do not. The next page waits until most
+// of that has come.
+func (m *Machine) missing(a catchup.Missing) {
+	news := 0
+	for _, id := range a.IDs {
+		if !m.known(id) {
+			news++
+			m.fetch.Want(m.now, fetch.Want{ID: id, Holders: []core.PeerID{a.Peer}}, &m.actions)
+		}
+	}
+	if a.More {
+		m.pages = append(m.pages, page{a.Peer, a.Request, news})
+	}
+}
+
+// page is one of the lists of what a peer holds, after which there are more.
+type page struct {
+	peer    core.PeerID
+	request uint64
+	news    int // objects that were not held here
+}
+
+// turnPages goes on with the lists while there is room for what they bring.
+func (m *Machine) turnPages() {
+	for len(m.pages) > 0 && m.fetch.Stats().Open < catchup.MaxIDs && m.unsaved < m.cfg.MaxUnsaved/2 {
+		p := m.pages[0]
+		m.pages = m.pages[1:]
+		m.catchup.Continue(m.now, p.peer, p.request, p.news, &m.actions)
+	}
+}
+
+// missedOne fetches what was dropped unseen.
+func (m *Machine) missedOne(c Missed) {
+	if !m.known(c.ID) {
+		m.stats.Missed++
+		m.fetch.Want(m.now, fetch.Want{ID: c.ID, Holders: []core.PeerID{c.Peer}}, &m.actions)
+	}
+}
+
+// known says that an object is held, or on its way to be.
+func (m *Machine) known(id object.ID) bool {
+	return m.holds(id) || m.judging[id] != nil || m.waits(id) || m.condemned.has(id)
+}
+
+// waits says that an object is here, and waits for others.
+func (m *Machine) waits(id object.ID) bool { return m.pending.State(id).State == pending.StateWaiting }
+
+// get asks for an object on behalf of the node's user.
+func (m *Machine) get(c Get, out *[]core.Effect) {
+	if len(m.gets) >= m.cfg.MaxJudged {
+		perform(out, Fail{Ticket: c.Ticket, Err: ErrBusy})
+		return
+	}
+	m.gets[c.ID] = append(m.gets[c.ID], c.Ticket)
+	if len(m.gets[c.ID]) == 1 {
+		m.want(c.ID, false)
+	}
+}
+
+// give answers those who asked for an object.
+func (m *Machine) give(it *item, out *[]core.Effect) {
+	for _, t := range m.take(it.ID) {
+		perform(out, Give{Ticket: t, Bytes: it.Bytes})
+	}
+}
+
+// take removes and returns those who asked for an object.
+func (m *Machine) take(id object.ID) []Ticket {
+	tickets := m.gets[id]
+	delete(m.gets, id)
+	return tickets
+}
+
+func (m *Machine) forget(c Forget) {
+	for id, tickets := range m.gets {
+		left := slices.DeleteFunc(tickets, func(t Ticket) bool { return t == c.Ticket })
+		if m.gets[id] = left; len(left) == 0 {
+			delete(m.gets, id)
+			if len(m.pending.Waiters(id, 1)) == 0 {
+				m.unwant(id)
+			}
+		}
+	}
+}

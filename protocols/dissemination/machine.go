@@ -1,0 +1,360 @@
+package dissemination
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/weftnet/weft/protocols/broadcast"
+	"github.com/weftnet/weft/protocols/catchup"
+	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/fetch"
+	"github.com/weftnet/weft/protocols/infect"
+	"github.com/weftnet/weft/protocols/object"
+	"github.com/weftnet/weft/protocols/pending"
+)
+
+// Machine is the composed protocols as one core.Machine. It stands behind the one
+// that makes members of peers: it takes in core.Joined and core.Arrived.
+type Machine struct {
+	cfg       Config
+	rng       *rand.Rand
+	pending   *pending.Machine
+	fetch     *fetch.Machine
+	catchup   *catchup.Machine
+	gossip    *infect.Machine
+	broadcast *broadcast.Machine
+
+	now        time.Time // of the input that is being handled
+	topics     map[string]*log
+	members    []core.PeerID
+	held       map[object.ID]place
+	judging    map[object.ID]*item
+	deadlines  []verdictBy // of judging, the earliest first
+	condemned  condemned
+	pages      []page // of lists of what peers hold, to be gone on with
+	gets       map[object.ID][]Ticket
+	looked     map[object.ID]bool // wanted: the DHT was asked for holders
+	validators map[string]bool    // keys
+	changedAt  time.Time          // of validators
+	lookups    core.Bucket
+	unsaved    int   // bytes
+	failed     error // of the store
+	stats      Stats
+	actions    []core.Action // of the protocols, reused between inputs
+}
+
+// New makes a machine. rng must be unpredictable on a real network; now is the wall
+// clock.
+func New(cfg Config, rng *rand.Rand, now time.Time) (*Machine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	m := &Machine{
+		cfg: cfg, rng: rng, topics: map[string]*log{}, held: map[object.ID]place{},
+		judging: map[object.ID]*item{}, gets: map[object.ID][]Ticket{}, looked: map[object.ID]bool{}, condemned: newCondemned(cfg.MaxCondemned),
+		lookups: core.Bucket{PerSecond: float64(cfg.LookupsPerMin) / 60, Most: float64(cfg.LookupsPerMin)},
+	}
+	m.pending = pending.New(cfg.Pending)
+	m.fetch = fetch.New(cfg.Fetch, m.size, now)
+	m.catchup = catchup.New(cfg.Catchup, logs{m}, rng)
+	m.gossip = infect.New(cfg.Infect, m.knows, m.mayOffer, rng)
+	m.broadcast = broadcast.New(cfg.Broadcast, m.catchup.Carries)
+	return m, nil
+}
+
+// Handle takes in one event.
+func (m *Machine) Handle(now time.Time, ev core.Event, out *[]core.Effect) {
+	m.now = now
+	switch ev := ev.(type) {
+	case core.Joined:
+		m.joined(ev.Peer)
+	case core.Disconnected:
+		m.left(ev.Peer)
+	case core.Arrived:
+		m.arrived(ev)
+	case core.Verified:
+		m.verified(ev, out)
+	case core.Command:
+		m.command(ev.Body, out)
+	default:
+		return
+	}
+	m.settle(out)
+}
+
+// place is where a held object is: a pruned one and an anchor have no number in the
+// log, and no bytes.
+type place struct {
+	log *log
+	seq uint64
+}
+
+// entry is what the log has of a held object; false: not its bytes.
+func (p place) entry() (Entry, bool) {
+	if p.seq == 0 {
+		return Entry{}, false
+	}
+	return p.log.entries[p.log.from(p.seq-1)], true
+}
+
+// size is how many bytes of an object are held.
+func (m *Machine) size(id object.ID) int {
+	e, _ := m.held[id].entry()
+	return e.Size
+}
+
+// holds says whether an object counts as held.
+func (m *Machine) holds(id object.ID) bool { return m.held[id].log != nil }
+
+func (m *Machine) joined(peer core.PeerID) {
+	m.members = append(m.members, peer)
+	m.fetch.PeerUp(peer)
+	m.gossip.PeerUp(peer)
+	m.broadcast.PeerUp(peer)
+	m.catchup.PeerUp(peer, &m.actions)
+}
+
+func (m *Machine) left(peer core.PeerID) {
+	i := slices.Index(m.members, peer)
+	if i < 0 {
+		return
+	}
+	m.members = slices.Delete(m.members, i, i+1)
+	m.fetch.PeerDown(m.now, peer, &m.actions)
+	m.gossip.PeerDown(m.now, peer, &m.actions)
+	m.broadcast.PeerDown(peer)
+	m.catchup.PeerDown(m.now, peer, &m.actions)
+}
+
+func (m *Machine) arrived(ev core.Arrived) {
+	switch ev.Protocol {
+	case fetch.Protocol, fetch.BulkProtocol:
+		m.fetch.Receive(m.now, ev.Peer, ev.Protocol, ev.Type, ev.Payload, &m.actions)
+	case catchup.Protocol:
+		m.catchup.Receive(m.now, ev.Peer, ev.Type, ev.Payload, &m.actions)
+	case infect.ObjectsProtocol:
+		m.gossip.Receive(m.now, ev.Peer, ev.Type, ev.Payload, &m.actions)
+	case broadcast.Protocol:
+		m.broadcast.Receive(m.now, ev.Peer, ev.Type, ev.Payload, &m.actions)
+	}
+}
+
+// Tick does what is due.
+func (m *Machine) Tick(now time.Time, out *[]core.Effect) {
+	m.now = now
+	if due(m.pending.Deadline(), now) {
+		m.pending.Tick(now, &m.actions)
+	}
+	if due(m.fetch.Deadline(), now) {
+		m.fetch.Tick(now, &m.actions)
+	}
+	if due(m.catchup.Deadline(), now) {
+		m.catchup.Tick(now, &m.actions)
+	}
+	if due(m.gossip.Deadline(), now) {
+		m.gossip.Tick(now, &m.actions)
+	}
+	m.undecided(out)
+	m.settle(out)
+	m.tidy(out)
+}
+
+// Deadline is the earliest one of all parts.
+func (m *Machine) Deadline() (next time.Time) {
+	for _, at := range [...]time.Time{
+		m.pending.Deadline(), m.fetch.Deadline(), m.catchup.Deadline(), m.gossip.Deadline(),
+	} {
+		next = core.Earliest(next, at)
+	}
+	if len(m.deadlines) > 0 {
+		next = core.Earliest(next, m.deadlines[0].at)
+	}
+	for _, l := range m.topics {
+		next = core.Earliest(next, l.tidyAt)
+	}
+	return next
+}
+
+func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
+
+// settle carries out what the protocols asked for, until they ask for nothing more.
+func (m *Machine) settle(out *[]core.Effect) {
+	for i := 0; i < len(m.actions); i++ {
+		if m.act(m.actions[i], out); i+1 == len(m.actions) {
+			m.turnPages()
+		}
+	}
+	clear(m.actions)
+	m.actions = m.actions[:0]
+}
+
+// act carries out one action. Further ones are appended to m.actions.
+func (m *Machine) act(a core.Action, out *[]core.Effect) {
+	switch a := a.(type) {
+	case core.Send:
+		*out = append(*out, a)
+	case core.Penalize:
+		m.blame(a.Peer, a.Offence, a.Detail, out)
+	case pending.Ready:
+		m.complete(a.Item.Body.(*item), out)
+	case pending.Fallen:
+		m.fallen(a, out)
+	case pending.Expired:
+		m.stats.Expired++
+	case pending.Want:
+		m.want(a.ID, true, a.Peer)
+	case pending.Holder:
+		m.fetch.Holder(m.now, a.ID, a.Peer, &m.actions)
+	case pending.Unpark:
+		m.want(a.ID, false, a.Sender)
+	case pending.Unwant:
+		m.unwant(a.ID)
+	case fetch.Got:
+		m.got(a, out)
+	case fetch.Exhausted:
+		m.exhausted(a, out)
+	case fetch.Serve:
+		m.serve(a, out)
+	case catchup.List:
+		m.list(a)
+	case catchup.Missing:
+		m.missing(a)
+	case infect.Check:
+		m.inspect(byInfection, a.ID[:], a.From, a.Item, out)
+	case infect.Provide:
+		m.provide(a, out)
+	case broadcast.Heard:
+		m.inspect(byBroadcast, nil, a.From, a.Object, out)
+	}
+}
+
+// blame tells the machine that keeps the reputations.
+func (m *Machine) blame(peer core.PeerID, o core.Offence, detail string, out *[]core.Effect) {
+	if peer == "" || peer == m.cfg.Self {
+		return
+	}
+	m.stats.Faults++
+	*out = append(*out, core.Relay{Event: core.Misbehaved{Peer: peer, Offence: o, Detail: detail}})
+}
+
+func perform(out *[]core.Effect, task any) { *out = append(*out, core.Perform{Task: task}) }
+
+func notify(out *[]core.Effect, kind string, peer core.PeerID, text string) {
+	*out = append(*out, core.Notify{Notice: core.Notice{Kind: kind, Peer: peer, Text: text}})
+}
+
+// command takes in what the node tells.
+func (m *Machine) command(body any, out *[]core.Effect) {
+	switch c := body.(type) {
+	case Carry:
+		m.carry(c)
+	case Abandon:
+		m.abandon(c.Topic)
+	case SetValidators:
+		m.setValidators(c)
+	case Offered:
+		m.offered(c, out)
+	case Missed:
+		m.missedOne(c)
+	case Put:
+		m.put(c, out)
+	case Get:
+		m.get(c, out)
+	case Forget:
+		m.forget(c)
+	case Anchor:
+		m.anchor(c, out)
+	case Decided:
+		m.decided(c, out)
+	case Saved:
+		m.unsaved -= c.Bytes
+	case SaveFailed:
+		m.saveFailed(c, out)
+	case Loaded:
+		m.loaded(c)
+	case Holders:
+		m.found(c, out)
+	}
+}
+
+// carry adds a topic.
+func (m *Machine) carry(c Carry) {
+	l := m.topics[c.Topic.Name]
+	if l == nil {
+		l = newLog(c.Topic)
+		m.topics[c.Topic.Name] = l
+		for _, e := range c.Log {
+			l.add(e)
+			m.held[e.ID] = place{l, e.Seq}
+		}
+		l.next = max(l.next, c.Last+1)
+		for _, id := range c.Pruned {
+			m.remember(l, id)
+		}
+	}
+	l.configure(c.Topic)
+	m.retain(l)
+	m.announce()
+}
+
+// announce tells everybody which topics we carry.
+func (m *Machine) announce() {
+	if err := m.catchup.SetTopics(m.now, m.names(), &m.actions); err != nil {
+		panic("dissemination: " + err.Error()) // names are checked before
+	}
+}
+
+// abandon drops a topic: what it holds is not held any more.
+func (m *Machine) abandon(name string) {
+	l := m.topics[name]
+	if l == nil {
+		return
+	}
+	delete(m.topics, name)
+	for _, e := range l.entries {
+		delete(m.held, e.ID)
+	}
+	for _, id := range l.pruned {
+		delete(m.held, id)
+	}
+	m.announce()
+}
+
+func (m *Machine) names() []string {
+	names := make([]string, 0, len(m.topics))
+	for name := range m.topics {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (m *Machine) setValidators(c SetValidators) {
+	set := make(map[string]bool, len(c.Keys))
+	for _, k := range c.Keys {
+		set[string(k)] = true
+	}
+	m.validators, m.changedAt = set, m.now
+}
+
+// anchor makes an ID count as held, so that what depends on it can be valid.
+func (m *Machine) anchor(c Anchor, out *[]core.Effect) {
+	l := m.topics[c.Topic]
+	if l == nil || m.holds(c.ID) {
+		return
+	}
+	m.remember(l, c.ID)
+	m.unwant(c.ID)
+	perform(out, SaveAnchor{Topic: c.Topic, ID: c.ID})
+	m.pending.Landed(m.now, c.ID, &m.actions)
+}
+
+// saveFailed stops everything that would have to be kept: an object that is not on
+// disk must not be delivered.
+func (m *Machine) saveFailed(c SaveFailed, out *[]core.Effect) {
+	if m.failed == nil {
+		notify(out, "store.failed", "", "objects can be neither kept nor delivered: "+c.Err.Error())
+	}
+	m.failed = c.Err
+}
