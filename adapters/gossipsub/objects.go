@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
@@ -113,8 +114,9 @@ func (p *PubSub) LeaveObjects(name string) error {
 }
 
 // PublishObject sends an object to the topic's mesh: one of our own, or one of a
-// peer that was ignored at first and has become valid. It waits for nobody to hear
-// it, and sends nothing twice. The bytes belong to the router from now on.
+// peer that was ignored at first and has become valid. Where peers are in the topic
+// it waits a moment for the mesh, and sends nothing twice. The bytes belong to the
+// router from now on.
 func (p *PubSub) PublishObject(ctx context.Context, name string, data []byte) error {
 	if len(data) > p.cfg.MaxMessage {
 		return fmt.Errorf("%w: %d bytes, and this node's limit is %d", ErrTooLarge, len(data), p.cfg.MaxMessage)
@@ -124,12 +126,40 @@ func (p *PubSub) PublishObject(ctx context.Context, name string, data []byte) er
 		return err
 	}
 	defer p.letGo(t)
+	p.awaitMesh(ctx, t)
 	if err := t.handle.Publish(ctx, data); err != nil {
 		return p.explain("publish to", name, err)
 	}
 	p.trace.published.Add(1)
 	t.stats.published.Add(1)
 	return nil
+}
+
+// awaitMesh waits, for meshGrace in all until there is a mesh again, while peers are
+// in a topic and none of them is in its mesh.
+func (p *PubSub) awaitMesh(ctx context.Context, t *topic) {
+	for {
+		changed := p.trace.changed() // before asking, so that no change is lost
+		if p.trace.meshReady(t.name) || len(p.ps.ListPeers(t.name)) == 0 {
+			t.meshBy.Store(nil)
+			return
+		}
+		by := t.meshBy.Load()
+		if by == nil {
+			at := time.Now().Add(meshGrace)
+			by = &at
+			t.meshBy.Store(by)
+		}
+		select {
+		case <-changed:
+		case <-time.After(time.Until(*by)):
+			return
+		case <-ctx.Done():
+			return
+		case <-p.ctx.Done():
+			return
+		}
+	}
 }
 
 // objectTopic takes a reference to an object topic.

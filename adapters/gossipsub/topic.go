@@ -26,8 +26,9 @@ type topic struct {
 	feed *pubsub.Subscription            // set while there are subscribers
 	subs atomic.Pointer[[]*Subscription] // replaced, never changed: pubsub's loop reads it
 
-	meshed  atomic.Bool // joined or subscribed, so that gossipsub keeps a mesh
-	objects bool        // by JoinObjects
+	meshed  atomic.Bool               // joined or subscribed, so that gossipsub keeps a mesh
+	objects bool                      // by JoinObjects
+	meshBy  atomic.Pointer[time.Time] // until when objects wait for a mesh; nil: there was one
 }
 
 // TopicInfo is what is known of a topic.

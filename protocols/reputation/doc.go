@@ -4,6 +4,7 @@
 // Every peer has a score. It starts at 100, each offence lowers it by its weight,
 // and time brings it back by a point in 6 s. At 10 or below the peer is banned.
 //
+//	fatal   100 points   an object that is invalid for everybody
 //	grave    30 points   forging: what only a liar sends
 //	serious  10 points   malformed messages, broken limits
 //	minor     5 points   what haste, load or a lost message can cause; never below 30,

@@ -29,6 +29,7 @@ func TestWhatBansAndWhatDoesNot(t *testing.T) {
 		want     int            // the one that bans, from 1; 0: none
 	}{
 		"grave":                    {slices.Repeat([]core.Offence{oneGrave}, 5), 3},
+		"fatal":                    {[]core.Offence{"object.invalid"}, 1},
 		"serious":                  {slices.Repeat([]core.Offence{oneSerious}, 20), 9},
 		"minor alone never":        {slices.Repeat([]core.Offence{oneMinor}, 10_000), 0},
 		"unknown counts as minor":  {slices.Repeat([]core.Offence{"nobody.knows"}, 10_000), 0},
@@ -185,7 +186,7 @@ func TestConfigNamesWhatCannotWork(t *testing.T) {
 
 func TestEveryWeightIsOfAProtocolAndAFault(t *testing.T) {
 	for o, w := range weights {
-		if protocol, fault, ok := strings.Cut(string(o), "."); !ok || protocol == "" || fault == "" || w < minor || w > grave {
+		if protocol, fault, ok := strings.Cut(string(o), "."); !ok || protocol == "" || fault == "" || w < minor || w > fatal {
 			t.Errorf("%s weighs %v", o, w)
 		}
 	}

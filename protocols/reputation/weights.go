@@ -13,11 +13,12 @@ const (
 type weight float64
 
 // The weights, in points. Chosen so that three forgeries or nine malformed messages
-// in a row ban.
+// in a row ban, and one provably invalid object (design: provably invalid: ban).
 const (
 	minor   weight = 5
 	serious weight = 10
 	grave   weight = 30
+	fatal   weight = 100
 )
 
 // weights are the offences of every protocol; docs/protocols lists them with what
@@ -59,13 +60,17 @@ var weights = map[core.Offence]weight{
 	"fetch.unsolicited": minor, // it may be on account of a request that we forgot
 	"fetch.oversized":   grave,
 	"fetch.wrong":       grave,
-	"fetch.stray":       grave,
 	"fetch.absent":      minor,
 
 	"catchup.malformed":   serious,
 	"catchup.unsolicited": minor, // it may answer a question from before it was disconnected
 	"catchup.too-many":    minor,
 	"catchup.topics":      serious,
+
+	"object.invalid":   fatal,
+	"object.dependant": grave,
+	"object.author":    serious, // it may know another set of validators
+	"object.depth":     serious,
 
 	"discovery.unknown-type": serious,
 	"discovery.bad-claim":    grave,
