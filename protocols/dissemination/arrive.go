@@ -86,7 +86,7 @@ func (m *Machine) verified(ev core.Verified, out *[]core.Effect) {
 		return
 	}
 	it := &item{Parcel: c.parcel, from: c.from, way: c.way, at: m.now}
-	if c.named != nil && c.way == byFetch {
+	if c.way == byFetch {
 		m.fetch.Accepted(m.now, it.ID)
 	}
 	if c.fault != nil {

@@ -1,0 +1,357 @@
+package dissemination
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/fetch"
+	"github.com/weftnet/weft/protocols/object"
+)
+
+func TestAValidObjectIsAcceptedSavedAndNotPublishedAgain(t *testing.T) {
+	r, a := newRig(t, blocks()), block(t, "a")
+	r.do(core.Joined{Peer: alice})
+	if v := r.offers(alice, a); v != Accept {
+		t.Errorf("ruled %v", v)
+	}
+	r.wantSaved(a)
+	if v := r.offers(bob, a); v != Accept { // the mesh has not carried that copy yet
+		t.Errorf("a copy is ruled %v", v)
+	}
+	r.wantSaved(a)
+	if published := asked[Publish](r); len(published) != 0 {
+		t.Errorf("published %v", published)
+	}
+}
+
+func TestAnObjectWaitsForWhatItDependsOn(t *testing.T) {
+	r, c := newRig(t, blocks()), chain(t, 3)
+	r.do(core.Joined{Peer: alice})
+	if v := r.offers(alice, c[2]); v != Ignore {
+		t.Fatalf("ruled %v while a dependency is missing", v)
+	}
+	asks := r.requests(alice)
+	if len(asks) != 1 || asks[0].ID != c[1].ID || !asks[0].Closure {
+		t.Fatalf("asked alice for %+v, want the closure of %s", asks, c[1].ID)
+	}
+	if s := r.Object(r.clock, c[2].ID); s.State != Paused || !slices.Equal(s.Missing, []object.ID{c[1].ID}) || !slices.Equal(s.From, []core.PeerID{alice}) {
+		t.Errorf("its state is %+v", s)
+	}
+	r.answers(alice, asks[0], fetch.StatusFound, c[1])
+	r.wantSaved()
+	asks = r.requests(alice)
+	if len(asks) != 1 || asks[0].ID != c[0].ID {
+		t.Fatalf("then asked for %+v, want %s", asks, c[0].ID)
+	}
+	r.answers(alice, asks[0], fetch.StatusFound, c[0])
+	r.wantSaved(c...)
+	published := asked[Publish](r)
+	if len(published) != 3 {
+		t.Errorf("%d objects were published, want all three: the mesh has carried none", len(published))
+	}
+	if len(r.blamed()) != 0 {
+		t.Error("somebody was blamed")
+	}
+}
+
+func TestChainsThatArriveInReverseComeOutInOrder(t *testing.T) {
+	r, c := newRig(t, blocks()), chain(t, 1000)
+	r.do(core.Joined{Peer: alice})
+	for _, p := range slices.Backward(c) {
+		r.offers(alice, p)
+	}
+	r.wantSaved(c...)
+	if s := r.Stats(); s.Pending.Waiting != 0 || s.Fetch.Open != 0 {
+		t.Errorf("left over: %+v", s)
+	}
+}
+
+func TestAnInvalidObjectBansItsSenderAndFellsItsDependants(t *testing.T) {
+	r := newRig(t, blocks(func(t *Topic) { t.Judged = true }))
+	bad := block(t, "bad")
+	child := block(t, "child", bad)
+	grandchild := block(t, "grandchild", child)
+	for _, p := range []core.PeerID{alice, bob, carol} {
+		r.do(core.Joined{Peer: p})
+	}
+	r.offers(bob, child)
+	r.offers(carol, grandchild)
+	r.offers(alice, bad)
+	if judge := asked[Judge](r); len(judge) != 1 || judge[0].Parcel.ID != bad.ID || judge[0].From != alice {
+		t.Fatalf("the application is asked about %+v", judge)
+	}
+	r.tell(Decided{ID: bad.ID, Verdict: Reject, Reason: "it is bad"})
+	want := []string{"alice object.invalid", "bob object.dependant", "carol object.dependant"}
+	if got := r.blamed(); !slices.Equal(got, want) {
+		t.Errorf("blamed %q, want %q", got, want)
+	}
+	r.wantSaved()
+	for _, p := range []Parcel{bad, child, grandchild} {
+		if v := r.offers(alice, p); v != Reject {
+			t.Errorf("%s is ruled %v when it comes again", p.Object.Payload, v)
+		}
+	}
+}
+
+func TestBytesThatAreInvalidAreRejectedAtOnce(t *testing.T) {
+	r := newRig(t, blocks(), Topic{Name: "other", Keep: DefaultKeep()})
+	r.do(core.Joined{Peer: alice})
+	foreign := object.Object{Network: "elsewhere", Topic: "blocks", Time: epoch}
+	encoded, err := foreign.Seal(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := slices.Clone(newParcel(t, "blocks", "signed", key("a")).Bytes)
+	forged[len(forged)-1] ^= 1
+	for name, bytes := range map[string][]byte{"no object": []byte("noise"), "another network": encoded, "a forged signature": forged} {
+		p, err := Inspect(network, object.ID{}, bytes)
+		if err == nil {
+			t.Fatalf("%s passes the inspection", name)
+		}
+		r.tell(Offered{Ticket: name, Peer: alice, Topic: "blocks", Parcel: p, Fault: err})
+		if got := r.blamed(); !slices.Equal(got, []string{"alice object.invalid"}) {
+			t.Errorf("%s: blamed %q", name, got)
+		}
+	}
+	r.tell(Offered{Ticket: "wrong topic", Peer: alice, Topic: "other", Parcel: block(t, "a")})
+	if got := r.blamed(); !slices.Equal(got, []string{"alice object.invalid"}) {
+		t.Errorf("in another topic: blamed %q", got)
+	}
+	r.wantSaved()
+}
+
+// Who sent an object must have what it depends on; nobody else is to blame, and not
+// for ever.
+func TestOnlyWhoLacksWhatItsObjectNeedsIsBlamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		status fetch.Status
+		after  time.Duration
+		want   []string
+	}{
+		"not found at once":  {fetch.StatusNotFound, 0, []string{"alice fetch.absent"}},
+		"not found, an hour": {fetch.StatusNotFound, time.Minute, nil},
+		"pruned":             {fetch.StatusPruned, 0, nil},
+		"busy":               {fetch.StatusRefused, 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, p := newRig(t, blocks()), chain(t, 2)
+			if c.after == 0 {
+				r.do(core.Joined{Peer: alice})
+			}
+			r.offers(alice, p[1])
+			r.pass(c.after)
+			r.do(core.Joined{Peer: alice})
+			r.pass(20 * time.Second) // asked again, if it was gone
+			asks := r.requests(alice)
+			if len(asks) == 0 {
+				t.Fatal("alice was not asked")
+			}
+			r.out = nil
+			r.answers(alice, asks[len(asks)-1], c.status, Parcel{})
+			if got := r.blamed(); !slices.Equal(got, c.want) {
+				t.Errorf("blamed %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestOnlyThoseWhoMayAuthorDo(t *testing.T) {
+	validator, listed := key("validator"), key("listed")
+	public := func(k ed25519.PrivateKey) ed25519.PublicKey { return k.Public().(ed25519.PublicKey) }
+	r := newRig(t, blocks(),
+		Topic{Name: "v", Keep: DefaultKeep(), Authors: Validators},
+		Topic{Name: "l", Keep: DefaultKeep(), Authors: Listed, Keys: []ed25519.PublicKey{public(listed)}})
+	r.tell(SetValidators{Keys: []ed25519.PublicKey{public(validator)}})
+	r.pass(time.Hour)
+	for _, c := range []struct {
+		topic  string
+		author ed25519.PrivateKey
+		want   Verdict
+	}{
+		{"blocks", nil, Accept}, {"blocks", listed, Accept},
+		{"v", validator, Accept}, {"v", listed, Ignore}, {"v", nil, Ignore},
+		{"l", listed, Accept}, {"l", validator, Ignore}, {"l", nil, Ignore},
+	} {
+		r.out = nil
+		if v := r.offers(alice, newParcel(t, c.topic, "x", c.author)); v != c.want {
+			t.Errorf("%s: ruled %v, want %v", c.topic, v, c.want)
+		}
+		if blamed := r.blamed(); (len(blamed) == 1) != (c.want == Ignore) {
+			t.Errorf("%s: blamed %q", c.topic, blamed)
+		}
+	}
+	r.tell(SetValidators{})
+	if v := r.offers(alice, newParcel(t, "v", "of a moment ago", validator)); v != Ignore || len(r.blamed()) != 0 {
+		t.Errorf("just after the validators changed: ruled %v, and blamed", v)
+	}
+}
+
+func TestTheApplicationDecides(t *testing.T) {
+	r := newRig(t, blocks(func(t *Topic) { t.Judged = true }))
+	a, b, c := block(t, "a"), block(t, "b"), block(t, "c")
+	for _, p := range []Parcel{a, b, c} {
+		if v := r.offers(alice, p); v != Ignore {
+			t.Errorf("ruled %v before the application decided", v)
+		}
+	}
+	r.tell(Decided{ID: a.ID, Verdict: Accept})
+	r.wantSaved(a)
+	if published := asked[Publish](r); len(published) != 1 {
+		t.Errorf("published %v, want a", published)
+	}
+	r.tell(Decided{ID: b.ID, Verdict: Ignore})
+	r.pass(2 * time.Minute)
+	r.tell(Decided{ID: c.ID, Verdict: Accept}) // too late
+	r.wantSaved(a)
+	if s := r.Stats(); s.Judging != 0 || s.Unjudged != 1 || s.Ignored != 1 {
+		t.Errorf("counted %+v", s)
+	}
+	if len(r.blamed()) != 0 {
+		t.Error("somebody was blamed")
+	}
+	if v := r.offers(bob, c); v != Ignore || len(asked[Judge](r)) != 1 {
+		t.Errorf("c comes again, is ruled %v, and the application is not asked", v)
+	}
+}
+
+func TestAPutIsAnsweredOnceItIsDecided(t *testing.T) {
+	r := newRig(t, blocks())
+	c := chain(t, 2)
+	r.tell(Put{Ticket: "early", Parcel: c[1]})
+	if f := asked[Fail](r); len(f) != 1 || f[0].Ticket != "early" || !errors.Is(f[0].Err, ErrMissing) {
+		t.Errorf("answered %+v", f)
+	}
+	r.tell(Put{Ticket: "first", Parcel: c[0]})
+	if s := asked[Save](r); len(s) != 1 || s[0].Ticket != "first" {
+		t.Errorf("saved %+v", s)
+	}
+	r.tell(Put{Ticket: "again", Parcel: c[0]})
+	if f := asked[Fail](r); len(f) != 1 || !errors.Is(f[0].Err, ErrHeld) {
+		t.Errorf("answered %+v", f)
+	}
+	r.tell(Put{Ticket: "elsewhere", Parcel: newParcel(t, "nowhere", "x", nil)})
+	if f := asked[Fail](r); len(f) != 1 || !errors.Is(f[0].Err, ErrNoTopic) {
+		t.Errorf("answered %+v", f)
+	}
+}
+
+func TestWhatIsPrunedCountsAsHeld(t *testing.T) {
+	r := newRig(t, blocks(func(t *Topic) { t.Keep.Objects = 10 }))
+	r.do(core.Joined{Peer: alice})
+	c := chain(t, 100)
+	for _, p := range c {
+		if v := r.offers(alice, p); v != Accept {
+			t.Fatalf("ruled %v", v)
+		}
+	}
+	r.pass(2 * time.Second)
+	prunes := asked[Prune](r)
+	if len(prunes) != 1 || prunes[0].Topic != "blocks" || prunes[0].Upto != 90 {
+		t.Errorf("the store is told to prune %+v, want up to 90", prunes)
+	}
+	if s := r.Object(r.clock, c[0].ID); s.State != Pruned {
+		t.Errorf("the first is %v", s.State)
+	}
+	if v := r.offers(alice, block(t, "side", c[0])); v != Accept {
+		t.Errorf("what depends on a pruned object is ruled %v", v)
+	}
+	request := fetch.Message{Request: 7, ID: c[0].ID}
+	r.out = nil
+	r.do(core.Arrived{Peer: alice, Protocol: fetch.Protocol, Type: fetch.TypeRequest, Payload: request.Append(fetch.TypeRequest, nil)})
+	answer := r.out[0].(core.Send)
+	if m, err := fetch.Parse(answer.Type, answer.Payload); err != nil || m.Status != fetch.StatusPruned {
+		t.Errorf("a pruned object is answered by %+v, %v", m, err)
+	}
+}
+
+func TestAnAnchorCountsAsHeld(t *testing.T) {
+	r, c := newRig(t, blocks()), chain(t, 3)
+	r.do(core.Joined{Peer: alice})
+	r.offers(alice, c[1])
+	r.wantSaved()
+	r.tell(Anchor{Topic: "blocks", ID: c[0].ID})
+	if a := asked[SaveAnchor](r); len(a) != 1 || a[0].ID != c[0].ID {
+		t.Errorf("kept %+v", a)
+	}
+	r.wantSaved(c[1])
+	if r.offers(alice, c[2]) != Accept {
+		t.Error("the log does not go on")
+	}
+	if s := r.Stats(); s.Fetch.Open != 0 {
+		t.Error("what is anchored is still asked for")
+	}
+}
+
+func TestAfterARestartTheLogGoesOn(t *testing.T) {
+	c := chain(t, 3)
+	r := newRig(t)
+	r.tell(Carry{
+		Topic: blocks(), Last: 7, Pruned: []object.ID{c[0].ID},
+		Log: []Entry{{Seq: 5, ID: c[1].ID, Size: len(c[1].Bytes), Landed: epoch}},
+	})
+	if v := r.offers(alice, c[2]); v != Accept {
+		t.Fatalf("ruled %v", v)
+	}
+	if s := asked[Save](r); len(s) != 1 || s[0].Seq != 8 {
+		t.Errorf("saved %+v, want number 8", s)
+	}
+}
+
+func TestWhileTheDiskIsSlowObjectsOfPeersWait(t *testing.T) {
+	r := newRigWith(t, func(c *Config) { c.MaxUnsaved = 1000 }, blocks())
+	r.unsaved = 950
+	a := block(t, string(make([]byte, 100)))
+	if v := r.offers(alice, a); v != Ignore {
+		t.Errorf("ruled %v", v)
+	}
+	r.wantSaved()
+	if len(r.blamed()) != 0 {
+		t.Error("somebody was blamed")
+	}
+	r.tell(Saved{Bytes: 950})
+	if v := r.offers(alice, a); v != Accept {
+		t.Errorf("then ruled %v", v)
+	}
+	r.tell(SaveFailed{Err: errors.New("the disk is gone")})
+	if v := r.offers(alice, block(t, "b")); v != Ignore {
+		t.Errorf("with a failed store ruled %v", v)
+	}
+	r.tell(Put{Ticket: "put", Parcel: block(t, "c")})
+	if f := asked[Fail](r); len(f) != 1 || f[0].Err == nil {
+		t.Errorf("a put is answered %+v", f)
+	}
+}
+
+func TestAnObjectIsLookedForInTheDHTAndThenGivenUp(t *testing.T) {
+	r, a := newRig(t), block(t, "a")
+	r.tell(Get{Ticket: "get", ID: a.ID})
+	if f := asked[FindHolders](r); len(f) != 1 || f[0].ID != a.ID {
+		t.Fatalf("looked for %+v", f)
+	}
+	r.do(core.Joined{Peer: alice})
+	r.tell(Holders{ID: a.ID, Peers: []core.PeerID{alice}})
+	asks := r.requests(alice)
+	if len(asks) != 1 {
+		t.Fatalf("asked alice for %+v", asks)
+	}
+	r.answers(alice, asks[0], fetch.StatusFound, a)
+	if g := asked[Give](r); len(g) != 1 || g[0].Ticket != "get" || !slices.Equal(g[0].Bytes, a.Bytes) {
+		t.Fatalf("gave %+v", g)
+	}
+	b := block(t, "b")
+	r.tell(Get{Ticket: "none", ID: b.ID})
+	r.tell(Get{Ticket: "gone", ID: b.ID})
+	r.tell(Forget{Ticket: "gone"})
+	r.pass(time.Minute) // alice does not answer
+	r.tell(Holders{ID: b.ID})
+	if f := asked[Fail](r); len(f) != 1 || f[0].Ticket != "none" || !errors.Is(f[0].Err, ErrNotFound) {
+		t.Errorf("answered %+v", f)
+	}
+	if len(r.gets) != 0 || len(r.looked) != 0 {
+		t.Error("something is left over")
+	}
+}

@@ -1,0 +1,221 @@
+package dissemination
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/fetch"
+	"github.com/weftnet/weft/protocols/object"
+)
+
+const (
+	network = "testnet"
+	alice   = core.PeerID("alice")
+	bob     = core.PeerID("bob")
+	carol   = core.PeerID("carol")
+)
+
+var epoch = time.Unix(1_700_000_000, 0)
+
+// rig is one machine, what it asked for, and what it was answered at once: checks are
+// made, objects are saved.
+type rig struct {
+	*Machine
+	t     testing.TB
+	clock time.Time
+	out   []core.Effect
+	saved map[object.ID]Save
+	order []object.ID
+}
+
+func newRig(t testing.TB, topics ...Topic) *rig {
+	t.Helper()
+	return newRigWith(t, func(*Config) {}, topics...)
+}
+
+func newRigWith(t testing.TB, change func(*Config), topics ...Topic) *rig {
+	t.Helper()
+	cfg := DefaultConfig("self", network)
+	change(&cfg)
+	m, err := New(cfg, rand.New(rand.NewPCG(1, 2)), epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{Machine: m, t: t, clock: epoch, saved: map[object.ID]Save{}}
+	for _, topic := range topics {
+		r.tell(Carry{Topic: topic})
+	}
+	return r
+}
+
+func blocks(change ...func(*Topic)) Topic {
+	t := Topic{Name: "blocks", Keep: DefaultKeep()}
+	for _, f := range change {
+		f(&t)
+	}
+	return t
+}
+
+func (r *rig) do(ev core.Event) {
+	r.Handle(r.clock, ev, &r.out)
+	r.serve()
+}
+
+func (r *rig) tell(body any) { r.do(core.Command{Body: body}) }
+
+// serve answers what needs nobody else.
+func (r *rig) serve() {
+	for i := 0; i < len(r.out); i++ {
+		switch e := r.out[i].(type) {
+		case core.Verify:
+			r.Handle(r.clock, core.Verified{Peer: e.Peer, Answer: e.Check()}, &r.out)
+		case core.Perform:
+			if s, ok := e.Task.(Save); ok {
+				r.saved[s.ID] = s
+				r.order = append(r.order, s.ID)
+				r.Handle(r.clock, core.Command{Body: Saved{Bytes: len(s.Bytes)}}, &r.out)
+			}
+		}
+	}
+}
+
+// pass lets time pass, with a tick whenever one is due.
+func (r *rig) pass(d time.Duration) {
+	for end := r.clock.Add(d); ; {
+		at := r.Deadline()
+		if at.IsZero() || at.After(end) {
+			r.clock = end
+			return
+		}
+		if at.After(r.clock) {
+			r.clock = at
+		}
+		r.Tick(r.clock, &r.out)
+		r.serve()
+	}
+}
+
+// asked returns the tasks of one kind that were asked for, and forgets all.
+func asked[T any](r *rig) (tasks []T) {
+	for _, e := range r.out {
+		if p, ok := e.(core.Perform); ok {
+			if t, ok := p.Task.(T); ok {
+				tasks = append(tasks, t)
+			}
+		}
+	}
+	r.out = nil
+	return tasks
+}
+
+// blamed are the offences of peers since the last call, as "peer offence".
+func (r *rig) blamed() (all []string) {
+	for _, e := range r.out {
+		if relay, ok := e.(core.Relay); ok {
+			b := relay.Event.(core.Misbehaved)
+			all = append(all, fmt.Sprint(b.Peer, " ", b.Offence))
+		}
+	}
+	r.out = nil
+	return all
+}
+
+// requests are the objects that were asked of a peer since the last call.
+func (r *rig) requests(of core.PeerID) (all []fetch.Message) {
+	for _, e := range r.out {
+		if s, ok := e.(core.Send); ok && s.Peer == of && s.Protocol == fetch.Protocol && s.Type == fetch.TypeRequest {
+			m, err := fetch.Parse(s.Type, s.Payload)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			all = append(all, m)
+		}
+	}
+	r.out = nil
+	return all
+}
+
+func (r *rig) wantSaved(want ...Parcel) {
+	r.t.Helper()
+	ids := make([]object.ID, len(want))
+	for i, p := range want {
+		ids[i] = p.ID
+	}
+	if !slices.Equal(r.order, ids) {
+		r.t.Fatalf("saved %v, want %v", r.order, ids)
+	}
+	for i, id := range ids {
+		if s := r.saved[id]; s.Seq != uint64(i+1) || !slices.Equal(s.Bytes, want[i].Bytes) {
+			r.t.Errorf("%s was saved as number %d", id, s.Seq)
+		}
+	}
+}
+
+func key(name string) ed25519.PrivateKey {
+	seed := sha256.Sum256([]byte(name))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+// newParcel makes an object of a topic.
+func newParcel(t testing.TB, topic, payload string, author ed25519.PrivateKey, deps ...Parcel) Parcel {
+	t.Helper()
+	o := object.Object{Network: network, Topic: topic, Time: epoch, Payload: []byte(payload)}
+	for _, d := range deps {
+		o.Deps = append(o.Deps, d.ID)
+	}
+	encoded, err := o.Seal(author)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Inspect(network, object.ID{}, encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func block(t testing.TB, payload string, deps ...Parcel) Parcel {
+	t.Helper()
+	return newParcel(t, "blocks", payload, nil, deps...)
+}
+
+// chain is so many blocks, each of which depends on the one before.
+func chain(t testing.TB, n int) (all []Parcel) {
+	t.Helper()
+	for i := range n {
+		all = append(all, block(t, fmt.Sprint("block ", i), all[max(0, i-1):i]...))
+	}
+	return all
+}
+
+// offers sends an object along the mesh and returns what the machine ruled at once.
+func (r *rig) offers(from core.PeerID, p Parcel) Verdict {
+	r.t.Helper()
+	ticket := new(int)
+	before := len(r.out)
+	r.tell(Offered{Ticket: ticket, Peer: from, Topic: p.Object.Topic, Parcel: p})
+	for _, e := range r.out[before:] {
+		if task, ok := e.(core.Perform); ok {
+			if rule, ok := task.Task.(Rule); ok && rule.Ticket == ticket {
+				return rule.Verdict
+			}
+		}
+	}
+	return 0
+}
+
+// answers gives what a peer was asked for last.
+func (r *rig) answers(from core.PeerID, request fetch.Message, status fetch.Status, p Parcel) {
+	r.t.Helper()
+	m := fetch.Message{Request: request.Request, ID: request.ID, Status: status}
+	if status == fetch.StatusFound {
+		m.Object = p.Bytes
+	}
+	r.do(core.Arrived{Peer: from, Protocol: fetch.Protocol, Type: fetch.TypeAnswer, Payload: m.Append(fetch.TypeAnswer, nil)})
+}
