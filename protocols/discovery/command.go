@@ -151,4 +151,3 @@ func (m *Machine) unban(peer core.PeerID, out *[]core.Effect) {
 	*out = append(*out, core.Persist{Record: core.SavedBan{Peer: peer}})
 	notify(out, "peer.unbanned", peer, "the ban is lifted")
 }
-

@@ -88,6 +88,7 @@ func (m *Machine) verified(ev core.Verified, out *[]core.Effect) {
 	it := &item{Parcel: c.parcel, from: c.from, way: c.way, at: m.now}
 	if c.way == byFetch {
 		m.fetch.Accepted(m.now, it.ID)
+		delete(m.looked, it.ID)
 	}
 	if c.fault != nil {
 		m.condemn(it, c.fault.Error(), out)

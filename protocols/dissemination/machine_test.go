@@ -143,14 +143,15 @@ func TestOnlyWhoLacksWhatItsObjectNeedsIsBlamed(t *testing.T) {
 				r.do(core.Joined{Peer: alice})
 			}
 			r.offers(alice, p[1])
-			r.pass(c.after)
-			r.do(core.Joined{Peer: alice})
-			r.pass(20 * time.Second) // asked again, if it was gone
+			if c.after > 0 { // alice has left, comes back, and is asked again
+				r.pass(c.after)
+				r.do(core.Joined{Peer: alice})
+				r.pass(20 * time.Second)
+			}
 			asks := r.requests(alice)
 			if len(asks) == 0 {
 				t.Fatal("alice was not asked")
 			}
-			r.out = nil
 			r.answers(alice, asks[len(asks)-1], c.status, Parcel{})
 			if got := r.blamed(); !slices.Equal(got, c.want) {
 				t.Errorf("blamed %q, want %q", got, c.want)
@@ -176,7 +177,7 @@ func TestOnlyThoseWhoMayAuthorDo(t *testing.T) {
 		{"v", validator, Accept}, {"v", listed, Ignore}, {"v", nil, Ignore},
 		{"l", listed, Accept}, {"l", validator, Ignore}, {"l", nil, Ignore},
 	} {
-		r.out = nil
+		r.forgetAll()
 		if v := r.offers(alice, newParcel(t, c.topic, "x", c.author)); v != c.want {
 			t.Errorf("%s: ruled %v, want %v", c.topic, v, c.want)
 		}
@@ -260,7 +261,7 @@ func TestWhatIsPrunedCountsAsHeld(t *testing.T) {
 		t.Errorf("what depends on a pruned object is ruled %v", v)
 	}
 	request := fetch.Message{Request: 7, ID: c[0].ID}
-	r.out = nil
+	r.forgetAll()
 	r.do(core.Arrived{Peer: alice, Protocol: fetch.Protocol, Type: fetch.TypeRequest, Payload: request.Append(fetch.TypeRequest, nil)})
 	answer := r.out[0].(core.Send)
 	if m, err := fetch.Parse(answer.Type, answer.Payload); err != nil || m.Status != fetch.StatusPruned {
@@ -328,30 +329,33 @@ func TestWhileTheDiskIsSlowObjectsOfPeersWait(t *testing.T) {
 
 func TestAnObjectIsLookedForInTheDHTAndThenGivenUp(t *testing.T) {
 	r, a := newRig(t), block(t, "a")
-	r.tell(Get{Ticket: "get", ID: a.ID})
-	if f := asked[FindHolders](r); len(f) != 1 || f[0].ID != a.ID {
-		t.Fatalf("looked for %+v", f)
-	}
 	r.do(core.Joined{Peer: alice})
-	r.tell(Holders{ID: a.ID, Peers: []core.PeerID{alice}})
-	asks := r.requests(alice)
+	r.holders = []core.PeerID{bob}
+	r.tell(Get{Ticket: "get", ID: a.ID})
+	request := r.requests(alice)[0]
+	r.do(core.Joined{Peer: bob})
+	r.answers(alice, request, fetch.StatusNotFound, a)
+	asks := r.requests(bob)
 	if len(asks) != 1 {
-		t.Fatalf("asked alice for %+v", asks)
+		t.Fatalf("asked bob for %+v", asks)
 	}
-	r.answers(alice, asks[0], fetch.StatusFound, a)
+	r.answers(bob, asks[0], fetch.StatusFound, a)
 	if g := asked[Give](r); len(g) != 1 || g[0].Ticket != "get" || !slices.Equal(g[0].Bytes, a.Bytes) {
 		t.Fatalf("gave %+v", g)
 	}
-	b := block(t, "b")
-	r.tell(Get{Ticket: "none", ID: b.ID})
-	r.tell(Get{Ticket: "gone", ID: b.ID})
+}
+
+func TestAGetEndsWhenNobodyIsLeftToAsk(t *testing.T) {
+	r, a := newRig(t), block(t, "a")
+	r.do(core.Joined{Peer: alice})
+	r.tell(Get{Ticket: "none", ID: a.ID})
+	r.tell(Get{Ticket: "gone", ID: a.ID})
 	r.tell(Forget{Ticket: "gone"})
 	r.pass(time.Minute) // alice does not answer
-	r.tell(Holders{ID: b.ID})
 	if f := asked[Fail](r); len(f) != 1 || f[0].Ticket != "none" || !errors.Is(f[0].Err, ErrNotFound) {
 		t.Errorf("answered %+v", f)
 	}
-	if len(r.gets) != 0 || len(r.looked) != 0 {
+	if len(r.gets) != 0 || len(r.looked) != 0 || r.Stats().Fetch.Open != 0 {
 		t.Error("something is left over")
 	}
 }

@@ -30,8 +30,11 @@ type rig struct {
 	t     testing.TB
 	clock time.Time
 	out   []core.Effect
+	done  int // of out: served
 	saved map[object.ID]Save
 	order []object.ID
+
+	holders []core.PeerID // whom the DHT names
 }
 
 func newRig(t testing.TB, topics ...Topic) *rig {
@@ -71,19 +74,29 @@ func (r *rig) tell(body any) { r.do(core.Command{Body: body}) }
 
 // serve answers what needs nobody else.
 func (r *rig) serve() {
-	for i := 0; i < len(r.out); i++ {
-		switch e := r.out[i].(type) {
+	for ; r.done < len(r.out); r.done++ {
+		switch e := r.out[r.done].(type) {
 		case core.Verify:
 			r.Handle(r.clock, core.Verified{Peer: e.Peer, Answer: e.Check()}, &r.out)
 		case core.Perform:
-			if s, ok := e.Task.(Save); ok {
-				r.saved[s.ID] = s
-				r.order = append(r.order, s.ID)
-				r.Handle(r.clock, core.Command{Body: Saved{Bytes: len(s.Bytes)}}, &r.out)
-			}
+			r.perform(e.Task)
 		}
 	}
 }
+
+func (r *rig) perform(task any) {
+	switch t := task.(type) {
+	case Save:
+		r.saved[t.ID] = t
+		r.order = append(r.order, t.ID)
+		r.Handle(r.clock, core.Command{Body: Saved{Bytes: len(t.Bytes)}}, &r.out)
+	case FindHolders:
+		r.Handle(r.clock, core.Command{Body: Holders{ID: t.ID, Peers: r.holders}}, &r.out)
+	}
+}
+
+// forgetAll forgets what was asked for.
+func (r *rig) forgetAll() { r.out, r.done = nil, 0 }
 
 // pass lets time pass, with a tick whenever one is due.
 func (r *rig) pass(d time.Duration) {
@@ -110,7 +123,7 @@ func asked[T any](r *rig) (tasks []T) {
 			}
 		}
 	}
-	r.out = nil
+	r.forgetAll()
 	return tasks
 }
 
@@ -119,10 +132,10 @@ func (r *rig) blamed() (all []string) {
 	for _, e := range r.out {
 		if relay, ok := e.(core.Relay); ok {
 			b := relay.Event.(core.Misbehaved)
-			all = append(all, fmt.Sprint(b.Peer, " ", b.Offence))
+			all = append(all, string(b.Peer)+" "+string(b.Offence))
 		}
 	}
-	r.out = nil
+	r.forgetAll()
 	return all
 }
 
@@ -137,7 +150,7 @@ func (r *rig) requests(of core.PeerID) (all []fetch.Message) {
 			all = append(all, m)
 		}
 	}
-	r.out = nil
+	r.forgetAll()
 	return all
 }
 
