@@ -30,14 +30,14 @@ type ReadLimits struct {
 // DefaultReadLimits returns the limits of an open network.
 func DefaultReadLimits() ReadLimits {
 	return ReadLimits{
-		InProcess:   128,       // chosen because all peers' messages must pass the loop within a tenth of a second (avalanchego: 1,024)
-		BytesPerSec: 512 << 10, // FACTS: avalanchego, bandwidth per node
-		Burst:       2 << 20,   // FACTS: avalanchego, the same
-		PeerCPU:     0.125,     // avalanchego: an eighth of the CPUs for one node
-		TotalCPU:    0.5,       // chosen because half of the loop's time must stay free for others
-		Pool:        6 << 20,   // FACTS: avalanchego, at-large bytes
-		PeerPool:    2 << 20,   // FACTS: avalanchego, at-large bytes of one node
-		TrustedPool: 32 << 20,  // FACTS: avalanchego, validators' bytes
+		InProcess:   128,      // chosen because all peers' messages must pass the loop within a tenth of a second (avalanchego: 1,024)
+		BytesPerSec: 8 << 20,  // chosen: 16 times that of avalanchego, whose messages carry no objects; a log of 1 GiB takes minutes
+		Burst:       8 << 20,  // chosen: a second of it
+		PeerCPU:     0.125,    // avalanchego: an eighth of the CPUs for one node
+		TotalCPU:    0.5,      // chosen because half of the loop's time must stay free for others
+		Pool:        6 << 20,  // FACTS: avalanchego, at-large bytes
+		PeerPool:    2 << 20,  // FACTS: avalanchego, at-large bytes of one node
+		TrustedPool: 32 << 20, // FACTS: avalanchego, validators' bytes
 	}
 }
 

@@ -222,6 +222,8 @@ func (m *Machine) act(a core.Action, out *[]core.Effect) {
 		m.missing(a)
 	case infect.Check:
 		m.inspect(byInfection, a.ID[:], a.From, a.Item, out)
+	case infect.Lost:
+		m.want(object.ID(a.ID), false)
 	case infect.Provide:
 		m.provide(a, out)
 	case broadcast.Heard:

@@ -26,7 +26,7 @@ type Serve struct {
 
 // Got hands over an object that came from a peer. An extra is one that came unasked
 // with the object of ID: the composer makes sure, when it parses, that it belongs
-// to the closure of it (see OffenceStray). After all extras, dependencies first,
+// to the closure of it, or treats it like any object that comes. After all extras, dependencies first,
 // follows the object itself: the composer makes sure that its hash is ID, and calls
 // Accepted or Wrong. The bytes of one run share memory: copy what is kept.
 type Got struct {
@@ -55,13 +55,12 @@ func (Serve) Action()     {}
 func (Got) Action()       {}
 func (Exhausted) Action() {}
 
-// The offences. Reputation decides what each costs. The composer finds the last two.
+// The offences. Reputation decides what each costs. The composer finds the last one.
 const (
 	OffenceMalformed   core.Offence = "fetch.malformed"   // a message that does not parse, or of a type that is not of its protocol
 	OffenceUnsolicited core.Offence = "fetch.unsolicited" // an answer, or a closure, that was not asked for; a second one; a request number twice at a time
 	OffenceOversized   core.Offence = "fetch.oversized"   // a closure over its bounds
 	OffenceWrong       core.Offence = "fetch.wrong"       // an object whose hash is not the ID
-	OffenceStray       core.Offence = "fetch.stray"       // an extra that does not belong to the closure
 	OffenceAbsent      core.Offence = "fetch.absent"      // announced less than a minute ago, and then not found: graded
 )
 

@@ -37,7 +37,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		AnswerWithin:    10 * time.Second, // FACTS: Casper, get from peer timeout
-		ComingPerSecond: 256 << 10,        // chosen as half of BytesPerSecond: large answers share a peer's link with small ones
+		ComingPerSecond: 256 << 10,        // chosen as what a slow link carries: 2 Mbit/s
 		Grace:           time.Minute,      // chosen like what gossip remembers of a finished item
 		CheckWithin:     time.Minute,      // FACTS: Casper, validate and store
 		MaxAsked:        5,                // FACTS: Casper, peers per dependency
@@ -46,11 +46,11 @@ func DefaultConfig() Config {
 		MaxWants:        4096,             // chosen as four objects with the most dependencies
 		MaxLate:         16384,            // chosen as every want, asked of four peers that are silent
 
-		MaxServed:         64,               // chosen because 64 answers of 64 KiB take 8 s at BytesPerSecond, less than AnswerWithin
+		MaxServed:         64,               // chosen because 64 answers of 64 KiB take a second at BytesPerSecond
 		MaxQueued:         MaxComing,        // one largest object behind another
-		RequestsPerSecond: 512,              // chosen as what BytesPerSecond carries of 1 KiB
+		RequestsPerSecond: 4096,             // chosen as what BytesPerSecond carries of 1 KiB
 		RequestBurst:      1024,             // chosen as the dependencies of one object
-		BytesPerSecond:    512 << 10,        // FACTS: avalanchego, what a node reads of one peer
+		BytesPerSecond:    4 << 20,          // chosen as half of what a node reads of one peer: a log of 1 GiB takes four minutes
 		BytesBurst:        512 << 10,        // chosen as half of what may wait for a peer
 		BulkBurst:         256 << 10,        // chosen as half of the other half
 		LoadWithin:        10 * time.Second, // chosen like AnswerWithin: later nobody waits for it

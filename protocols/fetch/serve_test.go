@@ -132,7 +132,7 @@ func TestLargeAnswersTravelOnAStreamOfTheirOwn(t *testing.T) {
 
 // One large answer after another, paced; and the asker knows how long it takes.
 func TestLargeAnswersArePaced(t *testing.T) {
-	r := newRig(t, 1)
+	r := newRig(t, 1, func(c *Config) { c.BytesPerSecond = 512 << 10 })
 	const size = 4 << 20
 	var serves []Serve
 	for i := range uint64(10) {
@@ -195,7 +195,7 @@ func TestRequestsArePacedAndBounded(t *testing.T) {
 }
 
 func TestSmallAnswersArePacedByBytes(t *testing.T) {
-	r := newRig(t, 1)
+	r := newRig(t, 1, func(c *Config) { c.BytesPerSecond = 512 << 10 })
 	for i := range 64 {
 		r.sizes[object.ID{byte(i)}] = 60 << 10
 	}
