@@ -51,7 +51,7 @@ type desk struct {
 
 func (n *Node) newDesk(p *parts, own ed25519.PrivateKey) *desk {
 	return &desk{
-		n: n, p: p, log: n.cfg.Logger, own: own, inspecting: semaphore.NewWeighted(maxInspected),
+		n: n, p: p, log: n.cfg.Logger, ctx: p.ctx, own: own, inspecting: semaphore.NewWeighted(maxInspected),
 		writes: queue.New[any](), loads: queue.New[dissemination.Load](), publishes: queue.New[dissemination.Publish](),
 		court: newCourt(), unsaved: map[object.ID][]byte{}, topics: map[string]ObjectTopic{}, landed: map[string]chan struct{}{},
 	}
@@ -84,9 +84,9 @@ func (d *desk) perform(task any) {
 	}
 }
 
-// run works until ctx ends, on goroutines of its own.
-func (d *desk) run(ctx context.Context) {
-	d.ctx = ctx
+// run works until the node closes, on goroutines of its own.
+func (d *desk) run() {
+	ctx := d.ctx
 	d.p.tasks.Go(func() { d.keepWriting(ctx) })
 	d.p.tasks.Go(func() { d.publishes.Run(ctx, d.publish) })
 	d.p.tasks.Go(func() { d.loads.Run(ctx, d.load) })

@@ -59,6 +59,7 @@ type parts struct {
 	closing      sync.Map              // peers being disconnected
 	gate         chan struct{}         // closed when the machine may see the host's events
 	open         func()                // closes gate
+	ctx          context.Context       // ends when the node closes
 	cancel       context.CancelFunc
 	tasks        sync.WaitGroup
 	closers      []func() error // run last to first
@@ -91,6 +92,7 @@ func (n *Node) wire(ctx context.Context) (_ *parts, err error) {
 		saves: make(chan core.Record, savesWaiting), vitalSaves: make(chan core.Record, vitalSavesWaiting),
 	}
 	p.open = sync.OnceFunc(func() { close(p.gate) })
+	p.ctx, p.cancel = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -291,9 +293,8 @@ func (n *Node) run(start context.Context, p *parts) error {
 	}
 	p.command(discovery.SetAddrs{Addrs: n.resolved(start, p.host.Addrs())})
 	p.open()
-	ctx, cancel := context.WithCancel(context.Background())
-	p.cancel = cancel
-	p.objects.run(ctx)
+	ctx := p.ctx
+	p.objects.run()
 	p.tasks.Go(func() { p.loop.Run(ctx) })
 	p.tasks.Go(func() { p.workers.Run(ctx) })
 	p.tasks.Go(func() { n.keepAddrs(ctx, p, updates) })
@@ -313,10 +314,8 @@ func (p *parts) onClose(f func() error) { p.closers = append(p.closers, f) }
 
 func (p *parts) close() error {
 	p.open()
-	if p.cancel != nil {
-		p.cancel()
-		p.tasks.Wait()
-	}
+	p.cancel()
+	p.tasks.Wait()
 	var errs []error
 	for i := len(p.closers) - 1; i >= 0; i-- {
 		errs = append(errs, p.closers[i]())

@@ -3,7 +3,6 @@ package dissemination
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/weftnet/weft/protocols/core"
@@ -119,8 +118,10 @@ func (m *Machine) arrive(it *item, out *[]core.Effect) {
 	case m.holds(it.ID):
 		m.stats.Repeated++
 		m.repeated(it, out)
-	case m.condemned.has(it.ID):
+	case m.condemned.has(m.now, it.ID):
 		m.condemn(it, "it was found to be invalid before", out)
+	case m.shunned.has(m.now, it.ID) && it.way != byPut:
+		m.refuse(it, ErrRefused, out)
 	case !it.log.mayAuthor(it.Object.Author, m.validators):
 		m.unauthorised(it, out)
 	case m.judging[it.ID] != nil:
@@ -180,6 +181,10 @@ func (m *Machine) lacking(deps []object.ID) (missing []object.ID) {
 
 // complete goes on with an object whose dependencies are all held.
 func (m *Machine) complete(it *item, out *[]core.Effect) {
+	if m.topics[it.log.Name] != it.log { // abandoned meanwhile
+		m.refuse(it, ErrNoTopic, out)
+		return
+	}
 	if !it.log.Judged {
 		m.accept(it, out)
 		return
@@ -231,6 +236,7 @@ func (m *Machine) decided(c Decided, out *[]core.Effect) {
 		m.condemn(it, "the application rejects it: "+c.Reason, out)
 	default:
 		m.stats.Ignored++
+		m.shunned.add(c.ID, m.now.Add(m.cfg.Shun))
 		m.refuse(it, fmt.Errorf("the application ignores it: %s", c.Reason), out)
 	}
 }
@@ -239,7 +245,7 @@ func (m *Machine) decided(c Decided, out *[]core.Effect) {
 // for it goes on.
 func (m *Machine) accept(it *item, out *[]core.Effect) {
 	l := it.log
-	if m.failed != nil || it.way != byPut && m.unsaved+len(it.Bytes) > m.cfg.MaxUnsaved {
+	if l != m.topics[l.Name] || m.failed != nil || it.way != byPut && m.unsaved+len(it.Bytes) > m.cfg.MaxUnsaved {
 		m.stats.NoRoom++
 		m.pending.Retry(m.now, it.ID, &m.actions)
 		m.refuse(it, ErrBusy, out)
@@ -301,7 +307,7 @@ func (m *Machine) refuse(it *item, why error, out *[]core.Effect) {
 // condemn ends an object that is invalid for everybody, and all that depends on it.
 func (m *Machine) condemn(it *item, why string, out *[]core.Effect) {
 	m.stats.Invalid++
-	m.condemned.add(it.ID)
+	m.condemned.add(it.ID, forever)
 	switch it.way {
 	case byPut:
 		perform(out, Fail{Ticket: it.ticket, Err: fmt.Errorf("%w: %s", ErrInvalid, why)})
@@ -324,7 +330,7 @@ func (m *Machine) condemn(it *item, why string, out *[]core.Effect) {
 func (m *Machine) fallen(a pending.Fallen, out *[]core.Effect) {
 	it := a.Item.Body.(*item)
 	m.stats.Invalid++
-	m.condemned.add(it.ID)
+	m.condemned.add(it.ID, forever)
 	if it.way == byInfection {
 		m.gossip.Reject(m.now, infect.ID(it.ID))
 	}
@@ -337,6 +343,7 @@ func (m *Machine) fallen(a pending.Fallen, out *[]core.Effect) {
 // validators the sender may have known another set.
 func (m *Machine) unauthorised(it *item, out *[]core.Effect) {
 	m.stats.Unauthorised++
+	m.shunned.add(it.ID, m.now.Add(m.cfg.ChangeGrace))
 	why := fmt.Errorf("%w: %s", ErrAuthor, it.Object.Topic)
 	if it.log.Authors != Validators || m.now.Sub(m.changedAt) >= m.cfg.ChangeGrace {
 		m.blame(it.from, OffenceAuthor, it.ID.String()+": "+why.Error(), out)
@@ -344,25 +351,27 @@ func (m *Machine) unauthorised(it *item, out *[]core.Effect) {
 	m.refuse(it, why, out)
 }
 
-// condemned are the IDs of invalid objects, the oldest forgotten first.
-type condemned struct {
+// memory remembers IDs until a time, so many of them: the oldest are forgotten first.
+type memory struct {
 	most  int
-	ids   map[object.ID]bool
+	until map[object.ID]time.Time
 	order []object.ID
 }
 
-func newCondemned(most int) condemned { return condemned{most: most, ids: map[object.ID]bool{}} }
+// forever is later than anything.
+var forever = time.Unix(1<<40, 0)
 
-func (c *condemned) has(id object.ID) bool { return c.ids[id] }
+func newMemory(most int) memory { return memory{most: most, until: map[object.ID]time.Time{}} }
 
-func (c *condemned) add(id object.ID) {
-	if c.ids[id] {
-		return
+func (c *memory) has(now time.Time, id object.ID) bool { return c.until[id].After(now) }
+
+func (c *memory) add(id object.ID, until time.Time) {
+	if _, known := c.until[id]; !known {
+		if len(c.order) == c.most {
+			delete(c.until, c.order[0])
+			c.order = c.order[1:] // append copies the rest when it needs room
+		}
+		c.order = append(c.order, id)
 	}
-	if len(c.order) == c.most {
-		delete(c.ids, c.order[0])
-		c.order = slices.Delete(c.order, 0, 1)
-	}
-	c.ids[id] = true
-	c.order = append(c.order, id)
+	c.until[id] = until
 }

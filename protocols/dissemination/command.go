@@ -17,6 +17,7 @@ var (
 	ErrMissing  = errors.New("a dependency is not held")
 	ErrAuthor   = errors.New("the author may not write to the topic")
 	ErrInvalid  = errors.New("the object is invalid")
+	ErrRefused  = errors.New("the object was refused a short time ago")
 	ErrBusy     = errors.New("too much is under way: try again in a moment")
 	ErrNotFound = errors.New("nobody who could be asked has the object")
 )

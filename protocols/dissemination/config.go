@@ -36,7 +36,8 @@ type Config struct {
 	ChangeGrace   time.Duration // after a change of the validators nobody is blamed for passing on what another set may author
 	LookupsPerMin int           // of holders in the DHT
 	MaxTombstones int           // IDs of pruned objects that are kept, of a topic
-	MaxCondemned  int           // IDs of invalid objects that are kept
+	MaxRemembered int           // IDs of invalid objects that are kept, and of refused ones
+	Shun          time.Duration // for which an object that the application ignored is not asked for again
 }
 
 // DefaultConfig returns the configuration of a network.
@@ -53,7 +54,8 @@ func DefaultConfig(self core.PeerID, network string) Config {
 		ChangeGrace:   60 * time.Second, // chosen like Fresh
 		LookupsPerMin: 30,               // chosen: each asks some twenty peers
 		MaxTombstones: 1 << 18,          // chosen: 16 MiB
-		MaxCondemned:  1 << 14,          // chosen: 1 MiB
+		MaxRemembered: 1 << 14,          // chosen: 2 MiB
+		Shun:          10 * time.Minute, // chosen like the age of what waits
 	}
 	return c
 }
@@ -63,12 +65,12 @@ func (c Config) Validate() error {
 	switch {
 	case c.Self == "" || c.Network == "":
 		return fmt.Errorf("%w: Self is %q and Network %q: set both", ErrConfig, c.Self, c.Network)
-	case min(c.MaxUnsaved, c.MaxJudged, c.LookupsPerMin, c.MaxTombstones, c.MaxCondemned) < 1:
-		return fmt.Errorf("%w: MaxUnsaved %d, MaxJudged %d, LookupsPerMin %d, MaxTombstones %d, MaxCondemned %d: set all to 1 or more",
-			ErrConfig, c.MaxUnsaved, c.MaxJudged, c.LookupsPerMin, c.MaxTombstones, c.MaxCondemned)
-	case min(c.JudgeWithin, c.Fresh, c.ChangeGrace) <= 0:
-		return fmt.Errorf("%w: JudgeWithin %v, Fresh %v, ChangeGrace %v: set all above 0",
-			ErrConfig, c.JudgeWithin, c.Fresh, c.ChangeGrace)
+	case min(c.MaxUnsaved, c.MaxJudged, c.LookupsPerMin, c.MaxTombstones, c.MaxRemembered) < 1:
+		return fmt.Errorf("%w: MaxUnsaved %d, MaxJudged %d, LookupsPerMin %d, MaxTombstones %d, MaxRemembered %d: set all to 1 or more",
+			ErrConfig, c.MaxUnsaved, c.MaxJudged, c.LookupsPerMin, c.MaxTombstones, c.MaxRemembered)
+	case min(c.JudgeWithin, c.Fresh, c.ChangeGrace, c.Shun) <= 0:
+		return fmt.Errorf("%w: JudgeWithin %v, Fresh %v, ChangeGrace %v, Shun %v: set all above 0",
+			ErrConfig, c.JudgeWithin, c.Fresh, c.ChangeGrace, c.Shun)
 	}
 	for _, err := range []error{c.Pending.Validate(), c.Fetch.Validate(), c.Catchup.Validate(), c.Infect.Validate(), c.Broadcast.Validate()} {
 		if err != nil {

@@ -168,7 +168,7 @@ func (m *Machine) missedOne(c Missed) {
 
 // known says that an object is held, or on its way to be.
 func (m *Machine) known(id object.ID) bool {
-	return m.holds(id) || m.judging[id] != nil || m.waits(id) || m.condemned.has(id)
+	return m.holds(id) || m.judging[id] != nil || m.waits(id) || m.condemned.has(m.now, id) || m.shunned.has(m.now, id)
 }
 
 // waits says that an object is here, and waits for others.

@@ -31,8 +31,9 @@ type Machine struct {
 	held       map[object.ID]place
 	judging    map[object.ID]*item
 	deadlines  []verdictBy // of judging, the earliest first
-	condemned  condemned
-	pages      []page // of lists of what peers hold, to be gone on with
+	condemned  memory      // invalid objects
+	shunned    memory      // those that are not taken for a while
+	pages      []page      // of lists of what peers hold, to be gone on with
 	gets       map[object.ID][]Ticket
 	looked     map[object.ID]bool // wanted: the DHT was asked for holders
 	validators map[string]bool    // keys
@@ -52,7 +53,7 @@ func New(cfg Config, rng *rand.Rand, now time.Time) (*Machine, error) {
 	}
 	m := &Machine{
 		cfg: cfg, rng: rng, topics: map[string]*log{}, held: map[object.ID]place{},
-		judging: map[object.ID]*item{}, gets: map[object.ID][]Ticket{}, looked: map[object.ID]bool{}, condemned: newCondemned(cfg.MaxCondemned),
+		judging: map[object.ID]*item{}, gets: map[object.ID][]Ticket{}, looked: map[object.ID]bool{}, condemned: newMemory(cfg.MaxRemembered), shunned: newMemory(cfg.MaxRemembered),
 		lookups: core.Bucket{PerSecond: float64(cfg.LookupsPerMin) / 60, Most: float64(cfg.LookupsPerMin)},
 	}
 	m.pending = pending.New(cfg.Pending)

@@ -217,6 +217,13 @@ func TestTheApplicationDecides(t *testing.T) {
 	if v := r.offers(bob, c); v != Ignore || len(asked[Judge](r)) != 1 {
 		t.Errorf("c comes again, is ruled %v, and the application is not asked", v)
 	}
+	if v := r.offers(bob, b); v != Ignore || len(asked[Judge](r)) != 0 {
+		t.Errorf("b comes again, is ruled %v, and the application is asked again soon", v)
+	}
+	r.pass(r.cfg.Shun)
+	if r.offers(bob, b); len(asked[Judge](r)) != 1 {
+		t.Error("b comes again much later, and the application is not asked")
+	}
 }
 
 func TestAPutIsAnsweredOnceItIsDecided(t *testing.T) {
@@ -285,6 +292,20 @@ func TestAnAnchorCountsAsHeld(t *testing.T) {
 	if s := r.Stats(); s.Fetch.Open != 0 {
 		t.Error("what is anchored is still asked for")
 	}
+}
+
+func TestAnAbandonedTopicTakesNothing(t *testing.T) {
+	r := newRig(t, blocks(func(t *Topic) { t.Judged = true }))
+	a := block(t, "a")
+	r.offers(alice, a)
+	r.tell(Abandon{Topic: "blocks"})
+	r.tell(Carry{Topic: blocks()}) // anew, and without the application
+	r.tell(Decided{ID: a.ID, Verdict: Accept})
+	r.wantSaved()
+	if v := r.offers(alice, a); v != Accept {
+		t.Errorf("then ruled %v", v)
+	}
+	r.wantSaved(a)
 }
 
 func TestAfterARestartTheLogGoesOn(t *testing.T) {

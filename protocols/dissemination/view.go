@@ -81,7 +81,7 @@ type ObjectState struct {
 }
 
 // Object returns what is known of an object.
-func (m *Machine) Object(_ time.Time, id object.ID) ObjectState {
+func (m *Machine) Object(now time.Time, id object.ID) ObjectState {
 	s := ObjectState{ID: id}
 	if p := m.held[id]; p.log != nil {
 		return m.heldState(s, p)
@@ -89,7 +89,7 @@ func (m *Machine) Object(_ time.Time, id object.ID) ObjectState {
 	switch it := m.judging[id]; {
 	case it != nil:
 		s.State, s.Topic, s.Size, s.From = Judging, it.log.Name, len(it.Bytes), []core.PeerID{it.from}
-	case m.condemned.has(id):
+	case m.condemned.has(now, id):
 		s.State = Invalid
 	default:
 		m.pausedState(&s)
