@@ -126,7 +126,37 @@ func TestConnectGRPCAndGRPCWebAllWork(t *testing.T) {
 				t.Errorf("FindPeer = %v (%v)", err, x)
 			}
 			checkStream(t, client, "one", "two")
+			if name != "grpc-web" { // it cannot stream both ways
+				checkValidate(t, client)
+			}
 		})
+	}
+}
+
+// checkValidate sends and receives in turn, so that neither side's stream is one
+// that ends before the other begins.
+func checkValidate(t *testing.T, client weftv1connect.NodeServiceClient) {
+	t.Helper()
+	stream, err := client.Validate(within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cid := range []string{"one", "two"} {
+		if err := stream.Send(&weftv1.ValidateRequest{Decision: &weftv1.DecideRequest{Cid: cid}}); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := stream.Receive(); err != nil || m.Candidate.Object.Cid != cid {
+			t.Fatalf("received %v, %v; want %s", m, err, cid)
+		}
+	}
+	if err := stream.CloseRequest(); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := stream.Receive(); !errors.Is(err, io.EOF) {
+		t.Errorf("after the end: %v, %v", m, err)
+	}
+	if err := stream.CloseResponse(); err != nil {
+		t.Error(err)
 	}
 }
 

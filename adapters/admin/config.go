@@ -19,7 +19,7 @@ const (
 	// MaxBody is the largest request or response in bytes: a 16 MiB message
 	// (the most a node may be set to accept) takes 21.4 MiB as base64 in JSON.
 	MaxBody = 24 << 20
-	// MaxStreams is how many Subscribe and Events calls are served at once.
+	// MaxStreams is how many streaming calls are served at once.
 	MaxStreams = 64
 	// MaxConns is how many connections are. A further one takes the place of the
 	// one that has been idle longest; while all are at work it waits.

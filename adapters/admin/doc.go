@@ -8,6 +8,7 @@
 //	curl -d '{"all": true}' -H 'Content-Type: application/json' http://127.0.0.1:30304/weft.v1.NodeService/Peers
 //	curl -d '{"peerId": "12D3Koo…", "count": 3}' -H 'Content-Type: application/json' http://127.0.0.1:30304/weft.v1.NodeService/Ping
 //	curl -d '{"topic": "news", "text": "hello", "timeout": "5s"}' -H 'Content-Type: application/json' http://127.0.0.1:30304/weft.v1.NodeService/Publish
+//	curl -d '{"topic": "blocks", "text": "hello"}' -H 'Content-Type: application/json' http://127.0.0.1:30304/weft.v1.NodeService/ObjectPut
 //	curl -d '{}' -H 'Content-Type: application/json' --unix-socket /run/weft.sock http://localhost/weft.v1.NodeService/Id
 //	curl -d '{}' -H 'Content-Type: application/json' -H "Authorization: Bearer $TOKEN" http://192.0.2.1:30304/weft.v1.NodeService/Id
 //
@@ -16,9 +17,12 @@
 // The streams are lines of JSON by GET:
 //
 //	curl -N 'http://127.0.0.1:30304/v1/subscribe?topic=news&count=10'   also: buffer
+//	curl -N 'http://127.0.0.1:30304/v1/objects?topic=blocks&after=0&count=1'
+//	curl -N 'http://127.0.0.1:30304/v1/candidates?count=1'              also: topic
 //	curl -N 'http://127.0.0.1:30304/v1/events?after=0&kind=peer'        also: count, past_only
 //
-// each a SubscribeResponse or EventsResponse. The headers arrive when the stream
+// each a SubscribeResponse, SubscribeObjectsResponse, CandidatesResponse or
+// EventsResponse. The headers arrive when the stream
 // is in force. It ends after count lines, when the node stops, or with a last line
 // {"error": {"code", "message"}}. An error before the first line is an HTTP status
 // with the same code and message as JSON.
@@ -54,7 +58,7 @@
 // # Serving
 //
 // The handler (weftv1connect.NodeServiceHandler) does what the calls say. In
-// Subscribe and Events it sends nil once the stream is in force, which sends the
+// the streaming ones it sends nil once the stream is in force, which sends the
 // headers, and ends when its context does: then the caller has gone, or the server
 // closes.
 package admin

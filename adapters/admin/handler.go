@@ -27,6 +27,8 @@ func apiHandler(ctx context.Context, cfg ServerConfig, calls weftv1connect.NodeS
 	secret := http.NewServeMux()
 	secret.Handle(path, rpc)
 	secret.Handle("GET /v1/subscribe", ndjson(ctx, rpc, weftv1connect.NodeServiceSubscribeProcedure, subscribeQuery))
+	secret.Handle("GET /v1/objects", ndjson(ctx, rpc, weftv1connect.NodeServiceSubscribeObjectsProcedure, objectsQuery))
+	secret.Handle("GET /v1/candidates", ndjson(ctx, rpc, weftv1connect.NodeServiceCandidatesProcedure, candidatesQuery))
 	secret.Handle("GET /v1/events", ndjson(ctx, rpc, weftv1connect.NodeServiceEventsProcedure, eventsQuery))
 	secret.HandleFunc("/", notFound)
 	handleMetrics(secret, cfg)
@@ -47,7 +49,7 @@ func opsHandler(cfg ServerConfig, loopback bool) http.Handler {
 
 func notFound(w http.ResponseWriter, r *http.Request) {
 	refuse(w, r, connect.CodeNotFound, "http.not_found", "there is no "+r.URL.Path,
-		"calls are POST /"+weftv1connect.NodeServiceName+"/METHOD; streams are also GET /v1/subscribe and /v1/events; then there are /metrics, /livez and /readyz")
+		"calls are POST /"+weftv1connect.NodeServiceName+"/METHOD; streams are also GET /v1/subscribe, /v1/objects, /v1/candidates and /v1/events; then there are /metrics, /livez and /readyz")
 }
 
 // refuse answers a request that does not reach a call, in the protocol it speaks.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -98,6 +99,48 @@ func (f *fakeNode) Events(ctx context.Context, r *weftv1.EventsRequest, out *con
 	}
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+func (f *fakeNode) ObjectPut(_ context.Context, r *weftv1.ObjectPutRequest) (*weftv1.ObjectPutResponse, error) {
+	return &weftv1.ObjectPutResponse{Cid: "bafkreifake" + strconv.Itoa(len(r.Data)+len(r.Text))}, nil
+}
+
+func (f *fakeNode) SubscribeObjects(ctx context.Context, r *weftv1.SubscribeObjectsRequest, out *connect.ServerStream[weftv1.SubscribeObjectsResponse]) error {
+	m := &weftv1.SubscribeObjectsResponse{Seq: 7, Object: &weftv1.Object{Topic: r.Topic}, Missed: 9}
+	if r.After != nil {
+		m.Seq, m.Missed = *r.After+1, 0
+	}
+	if err := out.Send(m); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (f *fakeNode) Candidates(ctx context.Context, r *weftv1.CandidatesRequest, out *connect.ServerStream[weftv1.CandidatesResponse]) error {
+	if err := out.Send(&weftv1.CandidatesResponse{Object: &weftv1.Object{Topic: r.Topic}, From: "a"}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Validate answers each decision with a candidate of its name.
+func (f *fakeNode) Validate(_ context.Context, s *connect.BidiStream[weftv1.ValidateRequest, weftv1.ValidateResponse]) error {
+	f.streams.Add(1)
+	defer f.streams.Add(-1)
+	for {
+		m, err := s.Receive()
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		c := &weftv1.CandidatesResponse{Object: &weftv1.Object{Topic: m.Topic, Cid: m.Decision.GetCid()}}
+		if err := s.Send(&weftv1.ValidateResponse{Candidate: c}); err != nil {
+			return err
+		}
+	}
 }
 
 func message(data string) *weftv1.SubscribeResponse {

@@ -54,12 +54,30 @@ func streamRequest(ctx context.Context, r *http.Request, procedure string, body 
 	return call
 }
 
+var errNoTopic = errors.New("no topic is given: write ?topic=NAME")
+
 func subscribeQuery(q url.Values) (any, error) {
 	buffer, err := number(q, "buffer", 32)
 	if q.Get("topic") == "" {
-		err = errors.Join(err, errors.New("no topic is given: write ?topic=NAME"))
+		err = errors.Join(err, errNoTopic)
 	}
 	return &weftv1.SubscribeRequest{Topic: q.Get("topic"), Buffer: uint32(buffer)}, err
+}
+
+func objectsQuery(q url.Values) (any, error) {
+	r := &weftv1.SubscribeObjectsRequest{Topic: q.Get("topic")}
+	after, err := number(q, "after", 64)
+	if q.Get("after") != "" {
+		r.After = &after
+	}
+	if r.Topic == "" {
+		err = errors.Join(err, errNoTopic)
+	}
+	return r, err
+}
+
+func candidatesQuery(q url.Values) (any, error) {
+	return &weftv1.CandidatesRequest{Topic: q.Get("topic")}, nil
 }
 
 func eventsQuery(q url.Values) (any, error) {

@@ -73,10 +73,24 @@ func TestEventsTakeTheirQuery(t *testing.T) {
 	}
 }
 
+func TestObjectsAndCandidatesTakeTheirQuery(t *testing.T) {
+	c := curl{t: t, addr: serve(t, &fakeNode{}, nil).Addr()}
+	for query, want := range map[string]string{
+		"objects?count=1&topic=t":         `{"seq":"7","object":{"cid":"","topic":"t","kind":0,"deps":[],"payload":"","author":"","authorKey":""},"missed":"9"}`,
+		"objects?count=1&topic=t&after=0": `{"seq":"1","object":{"cid":"","topic":"t","kind":0,"deps":[],"payload":"","author":"","authorKey":""},"missed":"0"}`,
+		"candidates?count=1&topic=u":      `{"object":{"cid":"","topic":"u","kind":0,"deps":[],"payload":"","author":"","authorKey":""},"from":"a"}`,
+	} {
+		if _, body := c.get("/v1/" + query); body != want+"\n" {
+			t.Errorf("%s = %s", query, body)
+		}
+	}
+}
+
 func TestWrongQueriesAreRefused(t *testing.T) {
 	c := curl{t: t, addr: serve(t, &fakeNode{}, nil).Addr()}
 	for query, want := range map[string]string{
 		"subscribe": "?topic=NAME", "subscribe?topic=t&count=-1": "count", "subscribe?topic=t&buffer=4294967296": "buffer",
+		"objects": "?topic=NAME", "objects?topic=t&after=-1": "after",
 		"events?after=x": "after", "events?past_only=maybe": "past_only", "subscribe?topic=%ff": "UTF-8",
 	} {
 		status, body := c.get("/v1/" + query)

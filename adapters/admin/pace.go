@@ -6,12 +6,18 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+
+	"github.com/weftnet/weft/adapters/admin/weft/v1/weftv1connect"
 )
 
 // sized refuses a body that is too large: at once when its length is announced,
 // else when it gets there.
 func sized(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if endlessBody(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		if r.ContentLength > MaxBody {
 			refuse(w, r, connect.CodeResourceExhausted, "http.too_large", fmt.Sprintf("the request has %d bytes", r.ContentLength),
 				fmt.Sprintf("at most %d are accepted (24 MiB), and a message of at most 16 MiB", MaxBody))
@@ -20,6 +26,12 @@ func sized(next http.Handler) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// endlessBody says that a request's body is a stream that may last: each message of
+// it is bounded, and pings find out whether the caller is there. Only HTTP/2 has such.
+func endlessBody(r *http.Request) bool {
+	return r.ProtoMajor >= 2 && r.URL.Path == weftv1connect.NodeServiceValidateProcedure
 }
 
 // pace bounds how long a caller may take over a body and over one write. A
@@ -31,7 +43,7 @@ func paced(next http.Handler) http.Handler { return pace{bodyTime, writeTime}.wr
 func (p pace) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
-		if r.Body != http.NoBody {
+		if r.Body != http.NoBody && !endlessBody(r) {
 			// It ends with the body: then net/http waits only for the caller to leave.
 			_ = rc.SetReadDeadline(time.Now().Add(p.body)) // both HTTP versions support it
 		}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/weftnet/weft/adapters/admin/weft/v1/weftv1connect"
 )
 
 // pacing serves h with short times and returns clients of both HTTP versions.
@@ -76,6 +78,33 @@ func TestASilentStreamOutlivesEveryDeadline(t *testing.T) {
 				t.Errorf("%s (%s): %q, %v", name, res.Proto, text, err)
 			}
 		}
+	}
+}
+
+// A stream of decisions goes on for as long as there are candidates.
+func TestAStreamOfDecisionsOutlivesEveryDeadline(t *testing.T) {
+	got := make(chan string, 1)
+	url, clients := pacing(t, pace{brief, brief}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			text = []byte(err.Error())
+		}
+		got <- string(text)
+	}))
+	body, decisions := io.Pipe()
+	r, _ := http.NewRequestWithContext(within(t), http.MethodPost, url+weftv1connect.NodeServiceValidateProcedure, body)
+	go func() {
+		time.Sleep(long) // silence is what this is about
+		_, _ = io.WriteString(decisions, "late")
+		decisions.Close()
+	}()
+	res, err := clients["HTTP/2.0"].Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if text := <-got; text != "late" {
+		t.Errorf("the handler saw %q", text)
 	}
 }
 

@@ -2866,8 +2866,10 @@ func (x *TopicsRequest) GetTopic() string {
 
 type TopicsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The topics, by name.
-	Topics        []*Topic `protobuf:"bytes,1,rep,name=topics,proto3" json:"topics,omitempty"`
+	// The topics of messages, by name.
+	Topics []*Topic `protobuf:"bytes,1,rep,name=topics,proto3" json:"topics,omitempty"`
+	// The topics of objects, by name.
+	ObjectTopics  []*ObjectTopic `protobuf:"bytes,2,rep,name=object_topics,json=objectTopics,proto3" json:"object_topics,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2905,6 +2907,13 @@ func (*TopicsResponse) Descriptor() ([]byte, []int) {
 func (x *TopicsResponse) GetTopics() []*Topic {
 	if x != nil {
 		return x.Topics
+	}
+	return nil
+}
+
+func (x *TopicsResponse) GetObjectTopics() []*ObjectTopic {
+	if x != nil {
+		return x.ObjectTopics
 	}
 	return nil
 }
@@ -3476,6 +3485,1869 @@ func (x *SubscribeResponse) GetDropped() uint64 {
 	return 0
 }
 
+// ObjectTopic is a topic of objects that the node takes part in.
+type ObjectTopic struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How objects reach others: "gossip", "infect" or "broadcast".
+	Class string `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"`
+	// Who may author: "anyone", "validators" or "listed".
+	Authors string `protobuf:"bytes,3,opt,name=authors,proto3" json:"authors,omitempty"`
+	// Of "listed", the keys, as "ed25519:" and hexadecimal.
+	AuthorKeys []string `protobuf:"bytes,4,rep,name=author_keys,json=authorKeys,proto3" json:"author_keys,omitempty"`
+	// An application decides about each object.
+	Judged bool `protobuf:"varint,5,opt,name=judged,proto3" json:"judged,omitempty"`
+	// The most objects that are kept.
+	KeepObjects uint64 `protobuf:"varint,6,opt,name=keep_objects,json=keepObjects,proto3" json:"keep_objects,omitempty"`
+	// The most bytes that are kept.
+	KeepBytes uint64 `protobuf:"varint,7,opt,name=keep_bytes,json=keepBytes,proto3" json:"keep_bytes,omitempty"`
+	// How long an object is kept.
+	KeepAge *durationpb.Duration `protobuf:"bytes,8,opt,name=keep_age,json=keepAge,proto3" json:"keep_age,omitempty"`
+	// Objects that are kept.
+	Objects uint64 `protobuf:"varint,9,opt,name=objects,proto3" json:"objects,omitempty"`
+	// Their bytes, as encoded.
+	Bytes uint64 `protobuf:"varint,10,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Objects that count as held without their bytes: pruned ones, and anchors.
+	Pruned uint64 `protobuf:"varint,11,opt,name=pruned,proto3" json:"pruned,omitempty"`
+	// The lowest sequence number that is kept; 0 when nothing is.
+	FirstSeq uint64 `protobuf:"varint,12,opt,name=first_seq,json=firstSeq,proto3" json:"first_seq,omitempty"`
+	// The highest sequence number that was given; 0 when none was.
+	LastSeq uint64 `protobuf:"varint,13,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
+	// Connected members that carry the topic.
+	Carriers uint32 `protobuf:"varint,14,opt,name=carriers,proto3" json:"carriers,omitempty"`
+	// Objects that wait for the application.
+	Judging uint32 `protobuf:"varint,15,opt,name=judging,proto3" json:"judging,omitempty"`
+	// Of the class gossip, how many peers objects are exchanged with at once.
+	Mesh          uint32 `protobuf:"varint,16,opt,name=mesh,proto3" json:"mesh,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectTopic) Reset() {
+	*x = ObjectTopic{}
+	mi := &file_weft_v1_weft_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectTopic) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectTopic) ProtoMessage() {}
+
+func (x *ObjectTopic) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectTopic.ProtoReflect.Descriptor instead.
+func (*ObjectTopic) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *ObjectTopic) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ObjectTopic) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *ObjectTopic) GetAuthors() string {
+	if x != nil {
+		return x.Authors
+	}
+	return ""
+}
+
+func (x *ObjectTopic) GetAuthorKeys() []string {
+	if x != nil {
+		return x.AuthorKeys
+	}
+	return nil
+}
+
+func (x *ObjectTopic) GetJudged() bool {
+	if x != nil {
+		return x.Judged
+	}
+	return false
+}
+
+func (x *ObjectTopic) GetKeepObjects() uint64 {
+	if x != nil {
+		return x.KeepObjects
+	}
+	return 0
+}
+
+func (x *ObjectTopic) GetKeepBytes() uint64 {
+	if x != nil {
+		return x.KeepBytes
+	}
+	return 0
+}
+
+func (x *ObjectTopic) GetKeepAge() *durationpb.Duration {
+	if x != nil {
+		return x.KeepAge
+	}
+	return nil
+}
+
+func (x *ObjectTopic) GetObjects() uint64 {
+	if x != nil {
+		return x.Objects
+	}
+	return 0
+}
+
+func (x *ObjectTopic) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *ObjectTopic) GetPruned() uint64 {
+	if x != nil {
+		return x.Pruned
+	}
+	return 0
+}
+
+func (x *ObjectTopic) GetFirstSeq() uint64 {
+	if x != nil {
+		return x.FirstSeq
+	}
+	return 0
+}
+
+func (x *ObjectTopic) GetLastSeq() uint64 {
+	if x != nil {
+		return x.LastSeq
+	}
+	return 0
+}
+
+func (x *ObjectTopic) GetCarriers() uint32 {
+	if x != nil {
+		return x.Carriers
+	}
+	return 0
+}
+
+func (x *ObjectTopic) GetJudging() uint32 {
+	if x != nil {
+		return x.Judging
+	}
+	return 0
+}
+
+func (x *ObjectTopic) GetMesh() uint32 {
+	if x != nil {
+		return x.Mesh
+	}
+	return 0
+}
+
+type JoinObjectTopicRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 512 bytes.
+	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	// "gossip", "infect" or "broadcast"; empty means gossip. The same on every node.
+	Class string `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"`
+	// Who may author: "anyone", "validators" or "listed"; empty means anyone. The same
+	// on every node.
+	Authors string `protobuf:"bytes,3,opt,name=authors,proto3" json:"authors,omitempty"`
+	// Of "listed": peer IDs, or keys as "ed25519:" and 64 hexadecimal digits.
+	AuthorKeys []string `protobuf:"bytes,4,rep,name=author_keys,json=authorKeys,proto3" json:"author_keys,omitempty"`
+	// The most objects to keep; 0 means 100,000.
+	KeepObjects uint64 `protobuf:"varint,5,opt,name=keep_objects,json=keepObjects,proto3" json:"keep_objects,omitempty"`
+	// The most bytes to keep; 0 means 1 GiB, or 64 MiB on a node that writes nothing.
+	KeepBytes uint64 `protobuf:"varint,6,opt,name=keep_bytes,json=keepBytes,proto3" json:"keep_bytes,omitempty"`
+	// How long to keep an object; unset means 7 days.
+	KeepAge *durationpb.Duration `protobuf:"bytes,7,opt,name=keep_age,json=keepAge,proto3" json:"keep_age,omitempty"`
+	// An application decides about each object, by Candidates and Decide or by
+	// Validate. One that is not decided within a minute is not held.
+	External      bool `protobuf:"varint,8,opt,name=external,proto3" json:"external,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinObjectTopicRequest) Reset() {
+	*x = JoinObjectTopicRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinObjectTopicRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinObjectTopicRequest) ProtoMessage() {}
+
+func (x *JoinObjectTopicRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinObjectTopicRequest.ProtoReflect.Descriptor instead.
+func (*JoinObjectTopicRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *JoinObjectTopicRequest) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *JoinObjectTopicRequest) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *JoinObjectTopicRequest) GetAuthors() string {
+	if x != nil {
+		return x.Authors
+	}
+	return ""
+}
+
+func (x *JoinObjectTopicRequest) GetAuthorKeys() []string {
+	if x != nil {
+		return x.AuthorKeys
+	}
+	return nil
+}
+
+func (x *JoinObjectTopicRequest) GetKeepObjects() uint64 {
+	if x != nil {
+		return x.KeepObjects
+	}
+	return 0
+}
+
+func (x *JoinObjectTopicRequest) GetKeepBytes() uint64 {
+	if x != nil {
+		return x.KeepBytes
+	}
+	return 0
+}
+
+func (x *JoinObjectTopicRequest) GetKeepAge() *durationpb.Duration {
+	if x != nil {
+		return x.KeepAge
+	}
+	return nil
+}
+
+func (x *JoinObjectTopicRequest) GetExternal() bool {
+	if x != nil {
+		return x.External
+	}
+	return false
+}
+
+type JoinObjectTopicResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinObjectTopicResponse) Reset() {
+	*x = JoinObjectTopicResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinObjectTopicResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinObjectTopicResponse) ProtoMessage() {}
+
+func (x *JoinObjectTopicResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinObjectTopicResponse.ProtoReflect.Descriptor instead.
+func (*JoinObjectTopicResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{53}
+}
+
+type LeaveObjectTopicRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Topic         string                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaveObjectTopicRequest) Reset() {
+	*x = LeaveObjectTopicRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaveObjectTopicRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaveObjectTopicRequest) ProtoMessage() {}
+
+func (x *LeaveObjectTopicRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaveObjectTopicRequest.ProtoReflect.Descriptor instead.
+func (*LeaveObjectTopicRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *LeaveObjectTopicRequest) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+type LeaveObjectTopicResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaveObjectTopicResponse) Reset() {
+	*x = LeaveObjectTopicResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaveObjectTopicResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaveObjectTopicResponse) ProtoMessage() {}
+
+func (x *LeaveObjectTopicResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaveObjectTopicResponse.ProtoReflect.Descriptor instead.
+func (*LeaveObjectTopicResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{55}
+}
+
+// Object is immutable: its name is the hash of its bytes.
+type Object struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name: a CIDv1 of raw bytes with sha2-256, in base32.
+	Cid   string `protobuf:"bytes,1,opt,name=cid,proto3" json:"cid,omitempty"`
+	Topic string `protobuf:"bytes,2,opt,name=topic,proto3" json:"topic,omitempty"`
+	// The application's own, up to 65,535.
+	Kind uint32 `protobuf:"varint,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	// When it was made, by its author's clock, to the millisecond.
+	Time *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
+	// The CIDs of what it depends on, in the author's order.
+	Deps []string `protobuf:"bytes,5,rep,name=deps,proto3" json:"deps,omitempty"`
+	// What it carries, any bytes; base64 in JSON.
+	Payload []byte `protobuf:"bytes,6,opt,name=payload,proto3" json:"payload,omitempty"`
+	// The peer ID of the key that signed it; empty when nobody did.
+	Author string `protobuf:"bytes,7,opt,name=author,proto3" json:"author,omitempty"`
+	// That key, as "ed25519:" and hexadecimal; empty when nobody signed.
+	AuthorKey     string `protobuf:"bytes,8,opt,name=author_key,json=authorKey,proto3" json:"author_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Object) Reset() {
+	*x = Object{}
+	mi := &file_weft_v1_weft_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Object) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Object) ProtoMessage() {}
+
+func (x *Object) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Object.ProtoReflect.Descriptor instead.
+func (*Object) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *Object) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+func (x *Object) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *Object) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *Object) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Object) GetDeps() []string {
+	if x != nil {
+		return x.Deps
+	}
+	return nil
+}
+
+func (x *Object) GetPayload() []byte {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+func (x *Object) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *Object) GetAuthorKey() string {
+	if x != nil {
+		return x.AuthorKey
+	}
+	return ""
+}
+
+type ObjectPutRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An object topic of this node.
+	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	// The payload, any bytes; the whole object has up to the node's message limit.
+	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	// The payload as text, for JSON written by hand; at most one of data and text.
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// The CIDs of what it depends on, up to 1,024, all of them held here.
+	Deps []string `protobuf:"bytes,4,rep,name=deps,proto3" json:"deps,omitempty"`
+	// The application's own, up to 65,535.
+	Kind uint32 `protobuf:"varint,5,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Nobody is its author.
+	Unsigned bool `protobuf:"varint,6,opt,name=unsigned,proto3" json:"unsigned,omitempty"`
+	// How long to wait for the disk and the application; unset means 90 s.
+	Timeout       *durationpb.Duration `protobuf:"bytes,7,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectPutRequest) Reset() {
+	*x = ObjectPutRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectPutRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectPutRequest) ProtoMessage() {}
+
+func (x *ObjectPutRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectPutRequest.ProtoReflect.Descriptor instead.
+func (*ObjectPutRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *ObjectPutRequest) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *ObjectPutRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *ObjectPutRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ObjectPutRequest) GetDeps() []string {
+	if x != nil {
+		return x.Deps
+	}
+	return nil
+}
+
+func (x *ObjectPutRequest) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *ObjectPutRequest) GetUnsigned() bool {
+	if x != nil {
+		return x.Unsigned
+	}
+	return false
+}
+
+func (x *ObjectPutRequest) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+type ObjectPutResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The object's name.
+	Cid           string `protobuf:"bytes,1,opt,name=cid,proto3" json:"cid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectPutResponse) Reset() {
+	*x = ObjectPutResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectPutResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectPutResponse) ProtoMessage() {}
+
+func (x *ObjectPutResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectPutResponse.ProtoReflect.Descriptor instead.
+func (*ObjectPutResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *ObjectPutResponse) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+type ObjectGetRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The object's name.
+	Cid string `protobuf:"bytes,1,opt,name=cid,proto3" json:"cid,omitempty"`
+	// Answer with the encoded bytes, whose hash is the CID, in place of the payload.
+	Encoded bool `protobuf:"varint,2,opt,name=encoded,proto3" json:"encoded,omitempty"`
+	// How long to look for it when it is not held here; unset means 30 s.
+	Timeout       *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectGetRequest) Reset() {
+	*x = ObjectGetRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectGetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectGetRequest) ProtoMessage() {}
+
+func (x *ObjectGetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectGetRequest.ProtoReflect.Descriptor instead.
+func (*ObjectGetRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *ObjectGetRequest) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+func (x *ObjectGetRequest) GetEncoded() bool {
+	if x != nil {
+		return x.Encoded
+	}
+	return false
+}
+
+func (x *ObjectGetRequest) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+type ObjectGetResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The object, without its payload when the encoded bytes were asked for.
+	Object *Object `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	// The encoded bytes, when asked for; base64 in JSON.
+	Encoded       []byte `protobuf:"bytes,2,opt,name=encoded,proto3" json:"encoded,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectGetResponse) Reset() {
+	*x = ObjectGetResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectGetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectGetResponse) ProtoMessage() {}
+
+func (x *ObjectGetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectGetResponse.ProtoReflect.Descriptor instead.
+func (*ObjectGetResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *ObjectGetResponse) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *ObjectGetResponse) GetEncoded() []byte {
+	if x != nil {
+		return x.Encoded
+	}
+	return nil
+}
+
+type ObjectStatRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The object's name.
+	Cid           string `protobuf:"bytes,1,opt,name=cid,proto3" json:"cid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectStatRequest) Reset() {
+	*x = ObjectStatRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectStatRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectStatRequest) ProtoMessage() {}
+
+func (x *ObjectStatRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectStatRequest.ProtoReflect.Descriptor instead.
+func (*ObjectStatRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *ObjectStatRequest) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+type ObjectStatResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The object's name.
+	Cid string `protobuf:"bytes,1,opt,name=cid,proto3" json:"cid,omitempty"`
+	// "held", "pruned" (it counts as held, its bytes are gone or never were here),
+	// "paused" (it waits for what it depends on), "parked" (so it does, and there was
+	// no room for its bytes), "judging" (it waits for the application), "invalid",
+	// "missing" (others wait for it), "unknown". More may be added: treat an unknown
+	// one as not held.
+	State string `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	// The topic, of an object that is or was here.
+	Topic string `protobuf:"bytes,3,opt,name=topic,proto3" json:"topic,omitempty"`
+	// Of a held object, its sequence number in the topic's log.
+	Seq uint64 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`
+	// Of a held object, its bytes, as encoded.
+	Size uint64 `protobuf:"varint,5,opt,name=size,proto3" json:"size,omitempty"`
+	// Of a held object, when it became valid here.
+	Landed *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=landed,proto3" json:"landed,omitempty"`
+	// Of a paused object, the CIDs of what it waits for.
+	Missing []string `protobuf:"bytes,7,rep,name=missing,proto3" json:"missing,omitempty"`
+	// Who sent an object that is paused, parked or being judged: peer IDs, our own for
+	// one that was put here.
+	From          []string `protobuf:"bytes,8,rep,name=from,proto3" json:"from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectStatResponse) Reset() {
+	*x = ObjectStatResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectStatResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectStatResponse) ProtoMessage() {}
+
+func (x *ObjectStatResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectStatResponse.ProtoReflect.Descriptor instead.
+func (*ObjectStatResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *ObjectStatResponse) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+func (x *ObjectStatResponse) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *ObjectStatResponse) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *ObjectStatResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *ObjectStatResponse) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *ObjectStatResponse) GetLanded() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Landed
+	}
+	return nil
+}
+
+func (x *ObjectStatResponse) GetMissing() []string {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+func (x *ObjectStatResponse) GetFrom() []string {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+type ObjectListRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An object topic of this node.
+	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	// Begin after this sequence number.
+	After uint64 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"`
+	// The most entries to answer with; 0 means 1,000, the most is 10,000.
+	Limit         uint32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectListRequest) Reset() {
+	*x = ObjectListRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectListRequest) ProtoMessage() {}
+
+func (x *ObjectListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectListRequest.ProtoReflect.Descriptor instead.
+func (*ObjectListRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *ObjectListRequest) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *ObjectListRequest) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *ObjectListRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type ObjectListResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is kept, by sequence number.
+	Entries []*ObjectEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// There are more after the last entry.
+	More          bool `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectListResponse) Reset() {
+	*x = ObjectListResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectListResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectListResponse) ProtoMessage() {}
+
+func (x *ObjectListResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectListResponse.ProtoReflect.Descriptor instead.
+func (*ObjectListResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *ObjectListResponse) GetEntries() []*ObjectEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *ObjectListResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+// ObjectEntry is an object in this node's log of its topic.
+type ObjectEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its place in the log: other nodes have another order, and other numbers.
+	Seq uint64 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	// The object's name.
+	Cid string `protobuf:"bytes,2,opt,name=cid,proto3" json:"cid,omitempty"`
+	// Its bytes, as encoded.
+	Size uint64 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	// When it became valid here.
+	Landed        *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=landed,proto3" json:"landed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectEntry) Reset() {
+	*x = ObjectEntry{}
+	mi := &file_weft_v1_weft_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectEntry) ProtoMessage() {}
+
+func (x *ObjectEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectEntry.ProtoReflect.Descriptor instead.
+func (*ObjectEntry) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *ObjectEntry) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *ObjectEntry) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+func (x *ObjectEntry) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *ObjectEntry) GetLanded() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Landed
+	}
+	return nil
+}
+
+type ObjectAnchorRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An object topic of this node.
+	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	// The name of the object that is to count as held.
+	Cid           string `protobuf:"bytes,2,opt,name=cid,proto3" json:"cid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectAnchorRequest) Reset() {
+	*x = ObjectAnchorRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectAnchorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectAnchorRequest) ProtoMessage() {}
+
+func (x *ObjectAnchorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectAnchorRequest.ProtoReflect.Descriptor instead.
+func (*ObjectAnchorRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *ObjectAnchorRequest) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *ObjectAnchorRequest) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+type ObjectAnchorResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectAnchorResponse) Reset() {
+	*x = ObjectAnchorResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectAnchorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectAnchorResponse) ProtoMessage() {}
+
+func (x *ObjectAnchorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectAnchorResponse.ProtoReflect.Descriptor instead.
+func (*ObjectAnchorResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{67}
+}
+
+type ObjectProvideRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of an object that is held here.
+	Cid string `protobuf:"bytes,1,opt,name=cid,proto3" json:"cid,omitempty"`
+	// How long to look for the peers that keep the record; unset means 60 s.
+	Timeout       *durationpb.Duration `protobuf:"bytes,2,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectProvideRequest) Reset() {
+	*x = ObjectProvideRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectProvideRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectProvideRequest) ProtoMessage() {}
+
+func (x *ObjectProvideRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectProvideRequest.ProtoReflect.Descriptor instead.
+func (*ObjectProvideRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *ObjectProvideRequest) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+func (x *ObjectProvideRequest) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+type ObjectProvideResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectProvideResponse) Reset() {
+	*x = ObjectProvideResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectProvideResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectProvideResponse) ProtoMessage() {}
+
+func (x *ObjectProvideResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectProvideResponse.ProtoReflect.Descriptor instead.
+func (*ObjectProvideResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{69}
+}
+
+type SubscribeObjectsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An object topic of this node.
+	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	// Begin with what is kept after this sequence number, 0 for all of it. Unset means
+	// what becomes valid from now on.
+	After         *uint64 `protobuf:"varint,2,opt,name=after,proto3,oneof" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeObjectsRequest) Reset() {
+	*x = SubscribeObjectsRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeObjectsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeObjectsRequest) ProtoMessage() {}
+
+func (x *SubscribeObjectsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeObjectsRequest.ProtoReflect.Descriptor instead.
+func (*SubscribeObjectsRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *SubscribeObjectsRequest) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *SubscribeObjectsRequest) GetAfter() uint64 {
+	if x != nil && x.After != nil {
+		return *x.After
+	}
+	return 0
+}
+
+// SubscribeObjectsResponse is one valid object of the topic. The response headers
+// come before the first: they say that the subscription is in force. A slow reader
+// loses nothing that is kept.
+type SubscribeObjectsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its place in this node's log: remember it to go on after it, over restarts of
+	// the node and of the reader.
+	Seq uint64 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	// The object.
+	Object *Object `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
+	// When it became valid here.
+	Landed *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=landed,proto3" json:"landed,omitempty"`
+	// Objects between the one before and this one that are not kept any more.
+	Missed        uint64 `protobuf:"varint,4,opt,name=missed,proto3" json:"missed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeObjectsResponse) Reset() {
+	*x = SubscribeObjectsResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeObjectsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeObjectsResponse) ProtoMessage() {}
+
+func (x *SubscribeObjectsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeObjectsResponse.ProtoReflect.Descriptor instead.
+func (*SubscribeObjectsResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *SubscribeObjectsResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *SubscribeObjectsResponse) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *SubscribeObjectsResponse) GetLanded() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Landed
+	}
+	return nil
+}
+
+func (x *SubscribeObjectsResponse) GetMissed() uint64 {
+	if x != nil {
+		return x.Missed
+	}
+	return 0
+}
+
+type BroadcastRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An object topic of the class broadcast.
+	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	// The payload, any bytes; base64 in JSON.
+	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	// The payload as text, for JSON written by hand; at most one of data and text.
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// How long to wait for the disk and the application; unset means 90 s.
+	Timeout       *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BroadcastRequest) Reset() {
+	*x = BroadcastRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BroadcastRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BroadcastRequest) ProtoMessage() {}
+
+func (x *BroadcastRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BroadcastRequest.ProtoReflect.Descriptor instead.
+func (*BroadcastRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *BroadcastRequest) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *BroadcastRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *BroadcastRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *BroadcastRequest) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+type BroadcastResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the object that was sent.
+	Cid           string `protobuf:"bytes,1,opt,name=cid,proto3" json:"cid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BroadcastResponse) Reset() {
+	*x = BroadcastResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BroadcastResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BroadcastResponse) ProtoMessage() {}
+
+func (x *BroadcastResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BroadcastResponse.ProtoReflect.Descriptor instead.
+func (*BroadcastResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *BroadcastResponse) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+type CandidatesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An external object topic; empty means all of them.
+	Topic         string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CandidatesRequest) Reset() {
+	*x = CandidatesRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CandidatesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CandidatesRequest) ProtoMessage() {}
+
+func (x *CandidatesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CandidatesRequest.ProtoReflect.Descriptor instead.
+func (*CandidatesRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *CandidatesRequest) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+// CandidatesResponse is one candidate. The response headers come before the first:
+// they say that the application listens.
+type CandidatesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The object. All that it depends on is held.
+	Object *Object `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	// Who sent it; the node's own ID when it was put here.
+	From string `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	// When a decision comes too late.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CandidatesResponse) Reset() {
+	*x = CandidatesResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CandidatesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CandidatesResponse) ProtoMessage() {}
+
+func (x *CandidatesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CandidatesResponse.ProtoReflect.Descriptor instead.
+func (*CandidatesResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *CandidatesResponse) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *CandidatesResponse) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *CandidatesResponse) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+type DecideRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The object's name.
+	Cid string `protobuf:"bytes,1,opt,name=cid,proto3" json:"cid,omitempty"`
+	// "accept": it is valid, hold it, deliver it and pass it on. "ignore": none of
+	// this, and nobody is to blame. "reject": it is invalid for everybody and for
+	// ever, and whoever sent it is banned.
+	Verdict string `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// Why, for people, at most 1,024 bytes.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecideRequest) Reset() {
+	*x = DecideRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecideRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecideRequest) ProtoMessage() {}
+
+func (x *DecideRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
+func (*DecideRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *DecideRequest) GetCid() string {
+	if x != nil {
+		return x.Cid
+	}
+	return ""
+}
+
+func (x *DecideRequest) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *DecideRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type DecideResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecideResponse) Reset() {
+	*x = DecideResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecideResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecideResponse) ProtoMessage() {}
+
+func (x *DecideResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
+func (*DecideResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{77}
+}
+
+// ValidateRequest is the topic, in the first message, and then a decision in each.
+type ValidateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An external object topic; empty means all of them. Of the first message only,
+	// which may be empty and must be sent for the stream to begin.
+	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	// A decision. One that comes too late is passed over.
+	Decision      *DecideRequest `protobuf:"bytes,2,opt,name=decision,proto3" json:"decision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ValidateRequest) Reset() {
+	*x = ValidateRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ValidateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ValidateRequest) ProtoMessage() {}
+
+func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ValidateRequest.ProtoReflect.Descriptor instead.
+func (*ValidateRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *ValidateRequest) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *ValidateRequest) GetDecision() *DecideRequest {
+	if x != nil {
+		return x.Decision
+	}
+	return nil
+}
+
+type ValidateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next candidate, without waiting for decisions about those before.
+	Candidate     *CandidatesResponse `protobuf:"bytes,1,opt,name=candidate,proto3" json:"candidate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ValidateResponse) Reset() {
+	*x = ValidateResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ValidateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ValidateResponse) ProtoMessage() {}
+
+func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ValidateResponse.ProtoReflect.Descriptor instead.
+func (*ValidateResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *ValidateResponse) GetCandidate() *CandidatesResponse {
+	if x != nil {
+		return x.Candidate
+	}
+	return nil
+}
+
 type EventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Begin with the remembered events after this number; 0 means with all of
@@ -3492,7 +5364,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[51]
+	mi := &file_weft_v1_weft_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3504,7 +5376,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[51]
+	mi := &file_weft_v1_weft_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3517,7 +5389,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{51}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *EventsRequest) GetAfter() uint64 {
@@ -3562,7 +5434,7 @@ type EventsResponse struct {
 
 func (x *EventsResponse) Reset() {
 	*x = EventsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[52]
+	mi := &file_weft_v1_weft_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3574,7 +5446,7 @@ func (x *EventsResponse) String() string {
 func (*EventsResponse) ProtoMessage() {}
 
 func (x *EventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[52]
+	mi := &file_weft_v1_weft_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3587,7 +5459,7 @@ func (x *EventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsResponse.ProtoReflect.Descriptor instead.
 func (*EventsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{52}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *EventsResponse) GetSeq() uint64 {
@@ -3633,7 +5505,7 @@ type GetLogLevelRequest struct {
 
 func (x *GetLogLevelRequest) Reset() {
 	*x = GetLogLevelRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[53]
+	mi := &file_weft_v1_weft_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3645,7 +5517,7 @@ func (x *GetLogLevelRequest) String() string {
 func (*GetLogLevelRequest) ProtoMessage() {}
 
 func (x *GetLogLevelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[53]
+	mi := &file_weft_v1_weft_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3658,7 +5530,7 @@ func (x *GetLogLevelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLogLevelRequest.ProtoReflect.Descriptor instead.
 func (*GetLogLevelRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{53}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{82}
 }
 
 type GetLogLevelResponse struct {
@@ -3671,7 +5543,7 @@ type GetLogLevelResponse struct {
 
 func (x *GetLogLevelResponse) Reset() {
 	*x = GetLogLevelResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[54]
+	mi := &file_weft_v1_weft_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3683,7 +5555,7 @@ func (x *GetLogLevelResponse) String() string {
 func (*GetLogLevelResponse) ProtoMessage() {}
 
 func (x *GetLogLevelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[54]
+	mi := &file_weft_v1_weft_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3696,7 +5568,7 @@ func (x *GetLogLevelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLogLevelResponse.ProtoReflect.Descriptor instead.
 func (*GetLogLevelResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{54}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *GetLogLevelResponse) GetLevel() string {
@@ -3716,7 +5588,7 @@ type SetLogLevelRequest struct {
 
 func (x *SetLogLevelRequest) Reset() {
 	*x = SetLogLevelRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[55]
+	mi := &file_weft_v1_weft_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3728,7 +5600,7 @@ func (x *SetLogLevelRequest) String() string {
 func (*SetLogLevelRequest) ProtoMessage() {}
 
 func (x *SetLogLevelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[55]
+	mi := &file_weft_v1_weft_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3741,7 +5613,7 @@ func (x *SetLogLevelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLogLevelRequest.ProtoReflect.Descriptor instead.
 func (*SetLogLevelRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{55}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *SetLogLevelRequest) GetLevel() string {
@@ -3763,7 +5635,7 @@ type SetLogLevelResponse struct {
 
 func (x *SetLogLevelResponse) Reset() {
 	*x = SetLogLevelResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[56]
+	mi := &file_weft_v1_weft_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3775,7 +5647,7 @@ func (x *SetLogLevelResponse) String() string {
 func (*SetLogLevelResponse) ProtoMessage() {}
 
 func (x *SetLogLevelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[56]
+	mi := &file_weft_v1_weft_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3788,7 +5660,7 @@ func (x *SetLogLevelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLogLevelResponse.ProtoReflect.Descriptor instead.
 func (*SetLogLevelResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{56}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *SetLogLevelResponse) GetPrevious() string {
@@ -3813,7 +5685,7 @@ type ConfigShowRequest struct {
 
 func (x *ConfigShowRequest) Reset() {
 	*x = ConfigShowRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[57]
+	mi := &file_weft_v1_weft_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3825,7 +5697,7 @@ func (x *ConfigShowRequest) String() string {
 func (*ConfigShowRequest) ProtoMessage() {}
 
 func (x *ConfigShowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[57]
+	mi := &file_weft_v1_weft_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3838,7 +5710,7 @@ func (x *ConfigShowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigShowRequest.ProtoReflect.Descriptor instead.
 func (*ConfigShowRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{57}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{86}
 }
 
 type ConfigShowResponse struct {
@@ -3851,7 +5723,7 @@ type ConfigShowResponse struct {
 
 func (x *ConfigShowResponse) Reset() {
 	*x = ConfigShowResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[58]
+	mi := &file_weft_v1_weft_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3863,7 +5735,7 @@ func (x *ConfigShowResponse) String() string {
 func (*ConfigShowResponse) ProtoMessage() {}
 
 func (x *ConfigShowResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[58]
+	mi := &file_weft_v1_weft_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3876,7 +5748,7 @@ func (x *ConfigShowResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigShowResponse.ProtoReflect.Descriptor instead.
 func (*ConfigShowResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{58}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ConfigShowResponse) GetSettings() []*Setting {
@@ -3902,7 +5774,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_weft_v1_weft_proto_msgTypes[59]
+	mi := &file_weft_v1_weft_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3914,7 +5786,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[59]
+	mi := &file_weft_v1_weft_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3927,7 +5799,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{59}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *Setting) GetKey() string {
@@ -4165,9 +6037,10 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\apeer_id\x18\x01 \x01(\tR\x06peerId\"\x0f\n" +
 	"\rUnbanResponse\"%\n" +
 	"\rTopicsRequest\x12\x14\n" +
-	"\x05topic\x18\x01 \x01(\tR\x05topic\"8\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\"s\n" +
 	"\x0eTopicsResponse\x12&\n" +
-	"\x06topics\x18\x01 \x03(\v2\x0e.weft.v1.TopicR\x06topics\"\x9d\x02\n" +
+	"\x06topics\x18\x01 \x03(\v2\x0e.weft.v1.TopicR\x06topics\x129\n" +
+	"\robject_topics\x18\x02 \x03(\v2\x14.weft.v1.ObjectTopicR\fobjectTopics\"\x9d\x02\n" +
 	"\x05Topic\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05peers\x18\x02 \x03(\tR\x05peers\x12\x12\n" +
@@ -4209,7 +6082,132 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x04data\x18\x05 \x01(\fR\x04data\x12\x0e\n" +
 	"\x02id\x18\x06 \x01(\tR\x02id\x12.\n" +
 	"\x04time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x18\n" +
-	"\adropped\x18\b \x01(\x04R\adropped\"X\n" +
+	"\adropped\x18\b \x01(\x04R\adropped\"\xcc\x03\n" +
+	"\vObjectTopic\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\tR\x05class\x12\x18\n" +
+	"\aauthors\x18\x03 \x01(\tR\aauthors\x12\x1f\n" +
+	"\vauthor_keys\x18\x04 \x03(\tR\n" +
+	"authorKeys\x12\x16\n" +
+	"\x06judged\x18\x05 \x01(\bR\x06judged\x12!\n" +
+	"\fkeep_objects\x18\x06 \x01(\x04R\vkeepObjects\x12\x1d\n" +
+	"\n" +
+	"keep_bytes\x18\a \x01(\x04R\tkeepBytes\x124\n" +
+	"\bkeep_age\x18\b \x01(\v2\x19.google.protobuf.DurationR\akeepAge\x12\x18\n" +
+	"\aobjects\x18\t \x01(\x04R\aobjects\x12\x14\n" +
+	"\x05bytes\x18\n" +
+	" \x01(\x04R\x05bytes\x12\x16\n" +
+	"\x06pruned\x18\v \x01(\x04R\x06pruned\x12\x1b\n" +
+	"\tfirst_seq\x18\f \x01(\x04R\bfirstSeq\x12\x19\n" +
+	"\blast_seq\x18\r \x01(\x04R\alastSeq\x12\x1a\n" +
+	"\bcarriers\x18\x0e \x01(\rR\bcarriers\x12\x18\n" +
+	"\ajudging\x18\x0f \x01(\rR\ajudging\x12\x12\n" +
+	"\x04mesh\x18\x10 \x01(\rR\x04mesh\"\x93\x02\n" +
+	"\x16JoinObjectTopicRequest\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\tR\x05class\x12\x18\n" +
+	"\aauthors\x18\x03 \x01(\tR\aauthors\x12\x1f\n" +
+	"\vauthor_keys\x18\x04 \x03(\tR\n" +
+	"authorKeys\x12!\n" +
+	"\fkeep_objects\x18\x05 \x01(\x04R\vkeepObjects\x12\x1d\n" +
+	"\n" +
+	"keep_bytes\x18\x06 \x01(\x04R\tkeepBytes\x124\n" +
+	"\bkeep_age\x18\a \x01(\v2\x19.google.protobuf.DurationR\akeepAge\x12\x1a\n" +
+	"\bexternal\x18\b \x01(\bR\bexternal\"\x19\n" +
+	"\x17JoinObjectTopicResponse\"/\n" +
+	"\x17LeaveObjectTopicRequest\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\"\x1a\n" +
+	"\x18LeaveObjectTopicResponse\"\xd9\x01\n" +
+	"\x06Object\x12\x10\n" +
+	"\x03cid\x18\x01 \x01(\tR\x03cid\x12\x14\n" +
+	"\x05topic\x18\x02 \x01(\tR\x05topic\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\rR\x04kind\x12.\n" +
+	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x12\n" +
+	"\x04deps\x18\x05 \x03(\tR\x04deps\x12\x18\n" +
+	"\apayload\x18\x06 \x01(\fR\apayload\x12\x16\n" +
+	"\x06author\x18\a \x01(\tR\x06author\x12\x1d\n" +
+	"\n" +
+	"author_key\x18\b \x01(\tR\tauthorKey\"\xc9\x01\n" +
+	"\x10ObjectPutRequest\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x12\n" +
+	"\x04deps\x18\x04 \x03(\tR\x04deps\x12\x12\n" +
+	"\x04kind\x18\x05 \x01(\rR\x04kind\x12\x1a\n" +
+	"\bunsigned\x18\x06 \x01(\bR\bunsigned\x123\n" +
+	"\atimeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\atimeout\"%\n" +
+	"\x11ObjectPutResponse\x12\x10\n" +
+	"\x03cid\x18\x01 \x01(\tR\x03cid\"s\n" +
+	"\x10ObjectGetRequest\x12\x10\n" +
+	"\x03cid\x18\x01 \x01(\tR\x03cid\x12\x18\n" +
+	"\aencoded\x18\x02 \x01(\bR\aencoded\x123\n" +
+	"\atimeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"V\n" +
+	"\x11ObjectGetResponse\x12'\n" +
+	"\x06object\x18\x01 \x01(\v2\x0f.weft.v1.ObjectR\x06object\x12\x18\n" +
+	"\aencoded\x18\x02 \x01(\fR\aencoded\"%\n" +
+	"\x11ObjectStatRequest\x12\x10\n" +
+	"\x03cid\x18\x01 \x01(\tR\x03cid\"\xda\x01\n" +
+	"\x12ObjectStatResponse\x12\x10\n" +
+	"\x03cid\x18\x01 \x01(\tR\x03cid\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12\x14\n" +
+	"\x05topic\x18\x03 \x01(\tR\x05topic\x12\x10\n" +
+	"\x03seq\x18\x04 \x01(\x04R\x03seq\x12\x12\n" +
+	"\x04size\x18\x05 \x01(\x04R\x04size\x122\n" +
+	"\x06landed\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x06landed\x12\x18\n" +
+	"\amissing\x18\a \x03(\tR\amissing\x12\x12\n" +
+	"\x04from\x18\b \x03(\tR\x04from\"U\n" +
+	"\x11ObjectListRequest\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\x04R\x05after\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\rR\x05limit\"X\n" +
+	"\x12ObjectListResponse\x12.\n" +
+	"\aentries\x18\x01 \x03(\v2\x14.weft.v1.ObjectEntryR\aentries\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"y\n" +
+	"\vObjectEntry\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x10\n" +
+	"\x03cid\x18\x02 \x01(\tR\x03cid\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x04R\x04size\x122\n" +
+	"\x06landed\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x06landed\"=\n" +
+	"\x13ObjectAnchorRequest\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x10\n" +
+	"\x03cid\x18\x02 \x01(\tR\x03cid\"\x16\n" +
+	"\x14ObjectAnchorResponse\"]\n" +
+	"\x14ObjectProvideRequest\x12\x10\n" +
+	"\x03cid\x18\x01 \x01(\tR\x03cid\x123\n" +
+	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"\x17\n" +
+	"\x15ObjectProvideResponse\"T\n" +
+	"\x17SubscribeObjectsRequest\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x19\n" +
+	"\x05after\x18\x02 \x01(\x04H\x00R\x05after\x88\x01\x01B\b\n" +
+	"\x06_after\"\xa1\x01\n" +
+	"\x18SubscribeObjectsResponse\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12'\n" +
+	"\x06object\x18\x02 \x01(\v2\x0f.weft.v1.ObjectR\x06object\x122\n" +
+	"\x06landed\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06landed\x12\x16\n" +
+	"\x06missed\x18\x04 \x01(\x04R\x06missed\"\x85\x01\n" +
+	"\x10BroadcastRequest\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x123\n" +
+	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"%\n" +
+	"\x11BroadcastResponse\x12\x10\n" +
+	"\x03cid\x18\x01 \x01(\tR\x03cid\")\n" +
+	"\x11CandidatesRequest\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\"\x83\x01\n" +
+	"\x12CandidatesResponse\x12'\n" +
+	"\x06object\x18\x01 \x01(\v2\x0f.weft.v1.ObjectR\x06object\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\tR\x04from\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"S\n" +
+	"\rDecideRequest\x12\x10\n" +
+	"\x03cid\x18\x01 \x01(\tR\x03cid\x12\x18\n" +
+	"\averdict\x18\x02 \x01(\tR\averdict\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x10\n" +
+	"\x0eDecideResponse\"[\n" +
+	"\x0fValidateRequest\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x122\n" +
+	"\bdecision\x18\x02 \x01(\v2\x16.weft.v1.DecideRequestR\bdecision\"M\n" +
+	"\x10ValidateResponse\x129\n" +
+	"\tcandidate\x18\x01 \x01(\v2\x1b.weft.v1.CandidatesResponseR\tcandidate\"X\n" +
 	"\rEventsRequest\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\x04R\x05after\x12\x14\n" +
 	"\x05kinds\x18\x02 \x03(\tR\x05kinds\x12\x1b\n" +
@@ -4234,7 +6232,7 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\aSetting\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06source\x18\x03 \x01(\tR\x06source2\xc3\f\n" +
+	"\x06source\x18\x03 \x01(\tR\x06source2\x8d\x14\n" +
 	"\vNodeService\x12-\n" +
 	"\x02Id\x12\x12.weft.v1.IdRequest\x1a\x13.weft.v1.IdResponse\x129\n" +
 	"\x06Status\x12\x16.weft.v1.StatusRequest\x1a\x17.weft.v1.StatusResponse\x129\n" +
@@ -4259,7 +6257,23 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\n" +
 	"LeaveTopic\x12\x1a.weft.v1.LeaveTopicRequest\x1a\x1b.weft.v1.LeaveTopicResponse\x12<\n" +
 	"\aPublish\x12\x17.weft.v1.PublishRequest\x1a\x18.weft.v1.PublishResponse\x12D\n" +
-	"\tSubscribe\x12\x19.weft.v1.SubscribeRequest\x1a\x1a.weft.v1.SubscribeResponse0\x01\x12;\n" +
+	"\tSubscribe\x12\x19.weft.v1.SubscribeRequest\x1a\x1a.weft.v1.SubscribeResponse0\x01\x12T\n" +
+	"\x0fJoinObjectTopic\x12\x1f.weft.v1.JoinObjectTopicRequest\x1a .weft.v1.JoinObjectTopicResponse\x12W\n" +
+	"\x10LeaveObjectTopic\x12 .weft.v1.LeaveObjectTopicRequest\x1a!.weft.v1.LeaveObjectTopicResponse\x12B\n" +
+	"\tObjectPut\x12\x19.weft.v1.ObjectPutRequest\x1a\x1a.weft.v1.ObjectPutResponse\x12B\n" +
+	"\tObjectGet\x12\x19.weft.v1.ObjectGetRequest\x1a\x1a.weft.v1.ObjectGetResponse\x12E\n" +
+	"\n" +
+	"ObjectStat\x12\x1a.weft.v1.ObjectStatRequest\x1a\x1b.weft.v1.ObjectStatResponse\x12E\n" +
+	"\n" +
+	"ObjectList\x12\x1a.weft.v1.ObjectListRequest\x1a\x1b.weft.v1.ObjectListResponse\x12K\n" +
+	"\fObjectAnchor\x12\x1c.weft.v1.ObjectAnchorRequest\x1a\x1d.weft.v1.ObjectAnchorResponse\x12N\n" +
+	"\rObjectProvide\x12\x1d.weft.v1.ObjectProvideRequest\x1a\x1e.weft.v1.ObjectProvideResponse\x12Y\n" +
+	"\x10SubscribeObjects\x12 .weft.v1.SubscribeObjectsRequest\x1a!.weft.v1.SubscribeObjectsResponse0\x01\x12B\n" +
+	"\tBroadcast\x12\x19.weft.v1.BroadcastRequest\x1a\x1a.weft.v1.BroadcastResponse\x12G\n" +
+	"\n" +
+	"Candidates\x12\x1a.weft.v1.CandidatesRequest\x1a\x1b.weft.v1.CandidatesResponse0\x01\x129\n" +
+	"\x06Decide\x12\x16.weft.v1.DecideRequest\x1a\x17.weft.v1.DecideResponse\x12C\n" +
+	"\bValidate\x12\x18.weft.v1.ValidateRequest\x1a\x19.weft.v1.ValidateResponse(\x010\x01\x12;\n" +
 	"\x06Events\x12\x16.weft.v1.EventsRequest\x1a\x17.weft.v1.EventsResponse0\x01\x12H\n" +
 	"\vGetLogLevel\x12\x1b.weft.v1.GetLogLevelRequest\x1a\x1c.weft.v1.GetLogLevelResponse\x12H\n" +
 	"\vSetLogLevel\x12\x1b.weft.v1.SetLogLevelRequest\x1a\x1c.weft.v1.SetLogLevelResponse\x12E\n" +
@@ -4278,165 +6292,238 @@ func file_weft_v1_weft_proto_rawDescGZIP() []byte {
 	return file_weft_v1_weft_proto_rawDescData
 }
 
-var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
+var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 89)
 var file_weft_v1_weft_proto_goTypes = []any{
-	(*Explanation)(nil),           // 0: weft.v1.Explanation
-	(*IdRequest)(nil),             // 1: weft.v1.IdRequest
-	(*IdResponse)(nil),            // 2: weft.v1.IdResponse
-	(*StatusRequest)(nil),         // 3: weft.v1.StatusRequest
-	(*StatusResponse)(nil),        // 4: weft.v1.StatusResponse
-	(*HealthRequest)(nil),         // 5: weft.v1.HealthRequest
-	(*HealthResponse)(nil),        // 6: weft.v1.HealthResponse
-	(*Check)(nil),                 // 7: weft.v1.Check
-	(*VersionRequest)(nil),        // 8: weft.v1.VersionRequest
-	(*VersionResponse)(nil),       // 9: weft.v1.VersionResponse
-	(*PeersRequest)(nil),          // 10: weft.v1.PeersRequest
-	(*PeersResponse)(nil),         // 11: weft.v1.PeersResponse
-	(*Peer)(nil),                  // 12: weft.v1.Peer
-	(*ConnectRequest)(nil),        // 13: weft.v1.ConnectRequest
-	(*ConnectResponse)(nil),       // 14: weft.v1.ConnectResponse
-	(*DisconnectRequest)(nil),     // 15: weft.v1.DisconnectRequest
-	(*DisconnectResponse)(nil),    // 16: weft.v1.DisconnectResponse
-	(*PingRequest)(nil),           // 17: weft.v1.PingRequest
-	(*PingResponse)(nil),          // 18: weft.v1.PingResponse
-	(*Pong)(nil),                  // 19: weft.v1.Pong
-	(*FindPeerRequest)(nil),       // 20: weft.v1.FindPeerRequest
-	(*FindPeerResponse)(nil),      // 21: weft.v1.FindPeerResponse
-	(*ClosestPeersRequest)(nil),   // 22: weft.v1.ClosestPeersRequest
-	(*ClosestPeersResponse)(nil),  // 23: weft.v1.ClosestPeersResponse
-	(*PeerAddrs)(nil),             // 24: weft.v1.PeerAddrs
-	(*ClaimsRequest)(nil),         // 25: weft.v1.ClaimsRequest
-	(*ClaimsResponse)(nil),        // 26: weft.v1.ClaimsResponse
-	(*Claim)(nil),                 // 27: weft.v1.Claim
-	(*ValidatorsRequest)(nil),     // 28: weft.v1.ValidatorsRequest
-	(*ValidatorsResponse)(nil),    // 29: weft.v1.ValidatorsResponse
-	(*Validator)(nil),             // 30: weft.v1.Validator
-	(*SetValidatorsRequest)(nil),  // 31: weft.v1.SetValidatorsRequest
-	(*SetValidatorsResponse)(nil), // 32: weft.v1.SetValidatorsResponse
-	(*BansRequest)(nil),           // 33: weft.v1.BansRequest
-	(*BansResponse)(nil),          // 34: weft.v1.BansResponse
-	(*PeerBan)(nil),               // 35: weft.v1.PeerBan
-	(*BanRequest)(nil),            // 36: weft.v1.BanRequest
-	(*BanResponse)(nil),           // 37: weft.v1.BanResponse
-	(*UnbanRequest)(nil),          // 38: weft.v1.UnbanRequest
-	(*UnbanResponse)(nil),         // 39: weft.v1.UnbanResponse
-	(*TopicsRequest)(nil),         // 40: weft.v1.TopicsRequest
-	(*TopicsResponse)(nil),        // 41: weft.v1.TopicsResponse
-	(*Topic)(nil),                 // 42: weft.v1.Topic
-	(*JoinTopicRequest)(nil),      // 43: weft.v1.JoinTopicRequest
-	(*JoinTopicResponse)(nil),     // 44: weft.v1.JoinTopicResponse
-	(*LeaveTopicRequest)(nil),     // 45: weft.v1.LeaveTopicRequest
-	(*LeaveTopicResponse)(nil),    // 46: weft.v1.LeaveTopicResponse
-	(*PublishRequest)(nil),        // 47: weft.v1.PublishRequest
-	(*PublishResponse)(nil),       // 48: weft.v1.PublishResponse
-	(*SubscribeRequest)(nil),      // 49: weft.v1.SubscribeRequest
-	(*SubscribeResponse)(nil),     // 50: weft.v1.SubscribeResponse
-	(*EventsRequest)(nil),         // 51: weft.v1.EventsRequest
-	(*EventsResponse)(nil),        // 52: weft.v1.EventsResponse
-	(*GetLogLevelRequest)(nil),    // 53: weft.v1.GetLogLevelRequest
-	(*GetLogLevelResponse)(nil),   // 54: weft.v1.GetLogLevelResponse
-	(*SetLogLevelRequest)(nil),    // 55: weft.v1.SetLogLevelRequest
-	(*SetLogLevelResponse)(nil),   // 56: weft.v1.SetLogLevelResponse
-	(*ConfigShowRequest)(nil),     // 57: weft.v1.ConfigShowRequest
-	(*ConfigShowResponse)(nil),    // 58: weft.v1.ConfigShowResponse
-	(*Setting)(nil),               // 59: weft.v1.Setting
-	(*timestamppb.Timestamp)(nil), // 60: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 61: google.protobuf.Duration
+	(*Explanation)(nil),              // 0: weft.v1.Explanation
+	(*IdRequest)(nil),                // 1: weft.v1.IdRequest
+	(*IdResponse)(nil),               // 2: weft.v1.IdResponse
+	(*StatusRequest)(nil),            // 3: weft.v1.StatusRequest
+	(*StatusResponse)(nil),           // 4: weft.v1.StatusResponse
+	(*HealthRequest)(nil),            // 5: weft.v1.HealthRequest
+	(*HealthResponse)(nil),           // 6: weft.v1.HealthResponse
+	(*Check)(nil),                    // 7: weft.v1.Check
+	(*VersionRequest)(nil),           // 8: weft.v1.VersionRequest
+	(*VersionResponse)(nil),          // 9: weft.v1.VersionResponse
+	(*PeersRequest)(nil),             // 10: weft.v1.PeersRequest
+	(*PeersResponse)(nil),            // 11: weft.v1.PeersResponse
+	(*Peer)(nil),                     // 12: weft.v1.Peer
+	(*ConnectRequest)(nil),           // 13: weft.v1.ConnectRequest
+	(*ConnectResponse)(nil),          // 14: weft.v1.ConnectResponse
+	(*DisconnectRequest)(nil),        // 15: weft.v1.DisconnectRequest
+	(*DisconnectResponse)(nil),       // 16: weft.v1.DisconnectResponse
+	(*PingRequest)(nil),              // 17: weft.v1.PingRequest
+	(*PingResponse)(nil),             // 18: weft.v1.PingResponse
+	(*Pong)(nil),                     // 19: weft.v1.Pong
+	(*FindPeerRequest)(nil),          // 20: weft.v1.FindPeerRequest
+	(*FindPeerResponse)(nil),         // 21: weft.v1.FindPeerResponse
+	(*ClosestPeersRequest)(nil),      // 22: weft.v1.ClosestPeersRequest
+	(*ClosestPeersResponse)(nil),     // 23: weft.v1.ClosestPeersResponse
+	(*PeerAddrs)(nil),                // 24: weft.v1.PeerAddrs
+	(*ClaimsRequest)(nil),            // 25: weft.v1.ClaimsRequest
+	(*ClaimsResponse)(nil),           // 26: weft.v1.ClaimsResponse
+	(*Claim)(nil),                    // 27: weft.v1.Claim
+	(*ValidatorsRequest)(nil),        // 28: weft.v1.ValidatorsRequest
+	(*ValidatorsResponse)(nil),       // 29: weft.v1.ValidatorsResponse
+	(*Validator)(nil),                // 30: weft.v1.Validator
+	(*SetValidatorsRequest)(nil),     // 31: weft.v1.SetValidatorsRequest
+	(*SetValidatorsResponse)(nil),    // 32: weft.v1.SetValidatorsResponse
+	(*BansRequest)(nil),              // 33: weft.v1.BansRequest
+	(*BansResponse)(nil),             // 34: weft.v1.BansResponse
+	(*PeerBan)(nil),                  // 35: weft.v1.PeerBan
+	(*BanRequest)(nil),               // 36: weft.v1.BanRequest
+	(*BanResponse)(nil),              // 37: weft.v1.BanResponse
+	(*UnbanRequest)(nil),             // 38: weft.v1.UnbanRequest
+	(*UnbanResponse)(nil),            // 39: weft.v1.UnbanResponse
+	(*TopicsRequest)(nil),            // 40: weft.v1.TopicsRequest
+	(*TopicsResponse)(nil),           // 41: weft.v1.TopicsResponse
+	(*Topic)(nil),                    // 42: weft.v1.Topic
+	(*JoinTopicRequest)(nil),         // 43: weft.v1.JoinTopicRequest
+	(*JoinTopicResponse)(nil),        // 44: weft.v1.JoinTopicResponse
+	(*LeaveTopicRequest)(nil),        // 45: weft.v1.LeaveTopicRequest
+	(*LeaveTopicResponse)(nil),       // 46: weft.v1.LeaveTopicResponse
+	(*PublishRequest)(nil),           // 47: weft.v1.PublishRequest
+	(*PublishResponse)(nil),          // 48: weft.v1.PublishResponse
+	(*SubscribeRequest)(nil),         // 49: weft.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),        // 50: weft.v1.SubscribeResponse
+	(*ObjectTopic)(nil),              // 51: weft.v1.ObjectTopic
+	(*JoinObjectTopicRequest)(nil),   // 52: weft.v1.JoinObjectTopicRequest
+	(*JoinObjectTopicResponse)(nil),  // 53: weft.v1.JoinObjectTopicResponse
+	(*LeaveObjectTopicRequest)(nil),  // 54: weft.v1.LeaveObjectTopicRequest
+	(*LeaveObjectTopicResponse)(nil), // 55: weft.v1.LeaveObjectTopicResponse
+	(*Object)(nil),                   // 56: weft.v1.Object
+	(*ObjectPutRequest)(nil),         // 57: weft.v1.ObjectPutRequest
+	(*ObjectPutResponse)(nil),        // 58: weft.v1.ObjectPutResponse
+	(*ObjectGetRequest)(nil),         // 59: weft.v1.ObjectGetRequest
+	(*ObjectGetResponse)(nil),        // 60: weft.v1.ObjectGetResponse
+	(*ObjectStatRequest)(nil),        // 61: weft.v1.ObjectStatRequest
+	(*ObjectStatResponse)(nil),       // 62: weft.v1.ObjectStatResponse
+	(*ObjectListRequest)(nil),        // 63: weft.v1.ObjectListRequest
+	(*ObjectListResponse)(nil),       // 64: weft.v1.ObjectListResponse
+	(*ObjectEntry)(nil),              // 65: weft.v1.ObjectEntry
+	(*ObjectAnchorRequest)(nil),      // 66: weft.v1.ObjectAnchorRequest
+	(*ObjectAnchorResponse)(nil),     // 67: weft.v1.ObjectAnchorResponse
+	(*ObjectProvideRequest)(nil),     // 68: weft.v1.ObjectProvideRequest
+	(*ObjectProvideResponse)(nil),    // 69: weft.v1.ObjectProvideResponse
+	(*SubscribeObjectsRequest)(nil),  // 70: weft.v1.SubscribeObjectsRequest
+	(*SubscribeObjectsResponse)(nil), // 71: weft.v1.SubscribeObjectsResponse
+	(*BroadcastRequest)(nil),         // 72: weft.v1.BroadcastRequest
+	(*BroadcastResponse)(nil),        // 73: weft.v1.BroadcastResponse
+	(*CandidatesRequest)(nil),        // 74: weft.v1.CandidatesRequest
+	(*CandidatesResponse)(nil),       // 75: weft.v1.CandidatesResponse
+	(*DecideRequest)(nil),            // 76: weft.v1.DecideRequest
+	(*DecideResponse)(nil),           // 77: weft.v1.DecideResponse
+	(*ValidateRequest)(nil),          // 78: weft.v1.ValidateRequest
+	(*ValidateResponse)(nil),         // 79: weft.v1.ValidateResponse
+	(*EventsRequest)(nil),            // 80: weft.v1.EventsRequest
+	(*EventsResponse)(nil),           // 81: weft.v1.EventsResponse
+	(*GetLogLevelRequest)(nil),       // 82: weft.v1.GetLogLevelRequest
+	(*GetLogLevelResponse)(nil),      // 83: weft.v1.GetLogLevelResponse
+	(*SetLogLevelRequest)(nil),       // 84: weft.v1.SetLogLevelRequest
+	(*SetLogLevelResponse)(nil),      // 85: weft.v1.SetLogLevelResponse
+	(*ConfigShowRequest)(nil),        // 86: weft.v1.ConfigShowRequest
+	(*ConfigShowResponse)(nil),       // 87: weft.v1.ConfigShowResponse
+	(*Setting)(nil),                  // 88: weft.v1.Setting
+	(*timestamppb.Timestamp)(nil),    // 89: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 90: google.protobuf.Duration
 }
 var file_weft_v1_weft_proto_depIdxs = []int32{
-	60, // 0: weft.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
-	61, // 1: weft.v1.StatusResponse.uptime:type_name -> google.protobuf.Duration
-	60, // 2: weft.v1.StatusResponse.claim_signed:type_name -> google.protobuf.Timestamp
+	89, // 0: weft.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
+	90, // 1: weft.v1.StatusResponse.uptime:type_name -> google.protobuf.Duration
+	89, // 2: weft.v1.StatusResponse.claim_signed:type_name -> google.protobuf.Timestamp
 	7,  // 3: weft.v1.HealthResponse.checks:type_name -> weft.v1.Check
 	12, // 4: weft.v1.PeersResponse.peers:type_name -> weft.v1.Peer
-	61, // 5: weft.v1.Peer.latency:type_name -> google.protobuf.Duration
-	60, // 6: weft.v1.Peer.since:type_name -> google.protobuf.Timestamp
-	60, // 7: weft.v1.Peer.retry_at:type_name -> google.protobuf.Timestamp
-	61, // 8: weft.v1.Peer.pong:type_name -> google.protobuf.Duration
-	61, // 9: weft.v1.ConnectRequest.timeout:type_name -> google.protobuf.Duration
+	90, // 5: weft.v1.Peer.latency:type_name -> google.protobuf.Duration
+	89, // 6: weft.v1.Peer.since:type_name -> google.protobuf.Timestamp
+	89, // 7: weft.v1.Peer.retry_at:type_name -> google.protobuf.Timestamp
+	90, // 8: weft.v1.Peer.pong:type_name -> google.protobuf.Duration
+	90, // 9: weft.v1.ConnectRequest.timeout:type_name -> google.protobuf.Duration
 	12, // 10: weft.v1.ConnectResponse.peer:type_name -> weft.v1.Peer
-	61, // 11: weft.v1.PingRequest.interval:type_name -> google.protobuf.Duration
-	61, // 12: weft.v1.PingRequest.timeout:type_name -> google.protobuf.Duration
+	90, // 11: weft.v1.PingRequest.interval:type_name -> google.protobuf.Duration
+	90, // 12: weft.v1.PingRequest.timeout:type_name -> google.protobuf.Duration
 	19, // 13: weft.v1.PingResponse.pongs:type_name -> weft.v1.Pong
-	61, // 14: weft.v1.PingResponse.min:type_name -> google.protobuf.Duration
-	61, // 15: weft.v1.PingResponse.mean:type_name -> google.protobuf.Duration
-	61, // 16: weft.v1.PingResponse.max:type_name -> google.protobuf.Duration
-	61, // 17: weft.v1.Pong.rtt:type_name -> google.protobuf.Duration
-	61, // 18: weft.v1.FindPeerRequest.timeout:type_name -> google.protobuf.Duration
+	90, // 14: weft.v1.PingResponse.min:type_name -> google.protobuf.Duration
+	90, // 15: weft.v1.PingResponse.mean:type_name -> google.protobuf.Duration
+	90, // 16: weft.v1.PingResponse.max:type_name -> google.protobuf.Duration
+	90, // 17: weft.v1.Pong.rtt:type_name -> google.protobuf.Duration
+	90, // 18: weft.v1.FindPeerRequest.timeout:type_name -> google.protobuf.Duration
 	24, // 19: weft.v1.FindPeerResponse.peer:type_name -> weft.v1.PeerAddrs
-	61, // 20: weft.v1.FindPeerResponse.took:type_name -> google.protobuf.Duration
-	61, // 21: weft.v1.ClosestPeersRequest.timeout:type_name -> google.protobuf.Duration
+	90, // 20: weft.v1.FindPeerResponse.took:type_name -> google.protobuf.Duration
+	90, // 21: weft.v1.ClosestPeersRequest.timeout:type_name -> google.protobuf.Duration
 	24, // 22: weft.v1.ClosestPeersResponse.peers:type_name -> weft.v1.PeerAddrs
-	61, // 23: weft.v1.ClosestPeersResponse.took:type_name -> google.protobuf.Duration
+	90, // 23: weft.v1.ClosestPeersResponse.took:type_name -> google.protobuf.Duration
 	27, // 24: weft.v1.ClaimsResponse.claims:type_name -> weft.v1.Claim
-	60, // 25: weft.v1.Claim.signed:type_name -> google.protobuf.Timestamp
-	60, // 26: weft.v1.Claim.expires:type_name -> google.protobuf.Timestamp
+	89, // 25: weft.v1.Claim.signed:type_name -> google.protobuf.Timestamp
+	89, // 26: weft.v1.Claim.expires:type_name -> google.protobuf.Timestamp
 	30, // 27: weft.v1.ValidatorsResponse.validators:type_name -> weft.v1.Validator
 	30, // 28: weft.v1.SetValidatorsRequest.validators:type_name -> weft.v1.Validator
 	35, // 29: weft.v1.BansResponse.bans:type_name -> weft.v1.PeerBan
-	60, // 30: weft.v1.PeerBan.until:type_name -> google.protobuf.Timestamp
-	61, // 31: weft.v1.BanRequest.duration:type_name -> google.protobuf.Duration
+	89, // 30: weft.v1.PeerBan.until:type_name -> google.protobuf.Timestamp
+	90, // 31: weft.v1.BanRequest.duration:type_name -> google.protobuf.Duration
 	35, // 32: weft.v1.BanResponse.ban:type_name -> weft.v1.PeerBan
 	42, // 33: weft.v1.TopicsResponse.topics:type_name -> weft.v1.Topic
-	61, // 34: weft.v1.PublishRequest.timeout:type_name -> google.protobuf.Duration
-	60, // 35: weft.v1.SubscribeResponse.time:type_name -> google.protobuf.Timestamp
-	60, // 36: weft.v1.EventsResponse.time:type_name -> google.protobuf.Timestamp
-	59, // 37: weft.v1.ConfigShowResponse.settings:type_name -> weft.v1.Setting
-	1,  // 38: weft.v1.NodeService.Id:input_type -> weft.v1.IdRequest
-	3,  // 39: weft.v1.NodeService.Status:input_type -> weft.v1.StatusRequest
-	5,  // 40: weft.v1.NodeService.Health:input_type -> weft.v1.HealthRequest
-	8,  // 41: weft.v1.NodeService.Version:input_type -> weft.v1.VersionRequest
-	10, // 42: weft.v1.NodeService.Peers:input_type -> weft.v1.PeersRequest
-	13, // 43: weft.v1.NodeService.Connect:input_type -> weft.v1.ConnectRequest
-	15, // 44: weft.v1.NodeService.Disconnect:input_type -> weft.v1.DisconnectRequest
-	17, // 45: weft.v1.NodeService.Ping:input_type -> weft.v1.PingRequest
-	20, // 46: weft.v1.NodeService.FindPeer:input_type -> weft.v1.FindPeerRequest
-	22, // 47: weft.v1.NodeService.ClosestPeers:input_type -> weft.v1.ClosestPeersRequest
-	25, // 48: weft.v1.NodeService.Claims:input_type -> weft.v1.ClaimsRequest
-	28, // 49: weft.v1.NodeService.Validators:input_type -> weft.v1.ValidatorsRequest
-	31, // 50: weft.v1.NodeService.SetValidators:input_type -> weft.v1.SetValidatorsRequest
-	33, // 51: weft.v1.NodeService.Bans:input_type -> weft.v1.BansRequest
-	36, // 52: weft.v1.NodeService.Ban:input_type -> weft.v1.BanRequest
-	38, // 53: weft.v1.NodeService.Unban:input_type -> weft.v1.UnbanRequest
-	40, // 54: weft.v1.NodeService.Topics:input_type -> weft.v1.TopicsRequest
-	43, // 55: weft.v1.NodeService.JoinTopic:input_type -> weft.v1.JoinTopicRequest
-	45, // 56: weft.v1.NodeService.LeaveTopic:input_type -> weft.v1.LeaveTopicRequest
-	47, // 57: weft.v1.NodeService.Publish:input_type -> weft.v1.PublishRequest
-	49, // 58: weft.v1.NodeService.Subscribe:input_type -> weft.v1.SubscribeRequest
-	51, // 59: weft.v1.NodeService.Events:input_type -> weft.v1.EventsRequest
-	53, // 60: weft.v1.NodeService.GetLogLevel:input_type -> weft.v1.GetLogLevelRequest
-	55, // 61: weft.v1.NodeService.SetLogLevel:input_type -> weft.v1.SetLogLevelRequest
-	57, // 62: weft.v1.NodeService.ConfigShow:input_type -> weft.v1.ConfigShowRequest
-	2,  // 63: weft.v1.NodeService.Id:output_type -> weft.v1.IdResponse
-	4,  // 64: weft.v1.NodeService.Status:output_type -> weft.v1.StatusResponse
-	6,  // 65: weft.v1.NodeService.Health:output_type -> weft.v1.HealthResponse
-	9,  // 66: weft.v1.NodeService.Version:output_type -> weft.v1.VersionResponse
-	11, // 67: weft.v1.NodeService.Peers:output_type -> weft.v1.PeersResponse
-	14, // 68: weft.v1.NodeService.Connect:output_type -> weft.v1.ConnectResponse
-	16, // 69: weft.v1.NodeService.Disconnect:output_type -> weft.v1.DisconnectResponse
-	18, // 70: weft.v1.NodeService.Ping:output_type -> weft.v1.PingResponse
-	21, // 71: weft.v1.NodeService.FindPeer:output_type -> weft.v1.FindPeerResponse
-	23, // 72: weft.v1.NodeService.ClosestPeers:output_type -> weft.v1.ClosestPeersResponse
-	26, // 73: weft.v1.NodeService.Claims:output_type -> weft.v1.ClaimsResponse
-	29, // 74: weft.v1.NodeService.Validators:output_type -> weft.v1.ValidatorsResponse
-	32, // 75: weft.v1.NodeService.SetValidators:output_type -> weft.v1.SetValidatorsResponse
-	34, // 76: weft.v1.NodeService.Bans:output_type -> weft.v1.BansResponse
-	37, // 77: weft.v1.NodeService.Ban:output_type -> weft.v1.BanResponse
-	39, // 78: weft.v1.NodeService.Unban:output_type -> weft.v1.UnbanResponse
-	41, // 79: weft.v1.NodeService.Topics:output_type -> weft.v1.TopicsResponse
-	44, // 80: weft.v1.NodeService.JoinTopic:output_type -> weft.v1.JoinTopicResponse
-	46, // 81: weft.v1.NodeService.LeaveTopic:output_type -> weft.v1.LeaveTopicResponse
-	48, // 82: weft.v1.NodeService.Publish:output_type -> weft.v1.PublishResponse
-	50, // 83: weft.v1.NodeService.Subscribe:output_type -> weft.v1.SubscribeResponse
-	52, // 84: weft.v1.NodeService.Events:output_type -> weft.v1.EventsResponse
-	54, // 85: weft.v1.NodeService.GetLogLevel:output_type -> weft.v1.GetLogLevelResponse
-	56, // 86: weft.v1.NodeService.SetLogLevel:output_type -> weft.v1.SetLogLevelResponse
-	58, // 87: weft.v1.NodeService.ConfigShow:output_type -> weft.v1.ConfigShowResponse
-	63, // [63:88] is the sub-list for method output_type
-	38, // [38:63] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	51, // 34: weft.v1.TopicsResponse.object_topics:type_name -> weft.v1.ObjectTopic
+	90, // 35: weft.v1.PublishRequest.timeout:type_name -> google.protobuf.Duration
+	89, // 36: weft.v1.SubscribeResponse.time:type_name -> google.protobuf.Timestamp
+	90, // 37: weft.v1.ObjectTopic.keep_age:type_name -> google.protobuf.Duration
+	90, // 38: weft.v1.JoinObjectTopicRequest.keep_age:type_name -> google.protobuf.Duration
+	89, // 39: weft.v1.Object.time:type_name -> google.protobuf.Timestamp
+	90, // 40: weft.v1.ObjectPutRequest.timeout:type_name -> google.protobuf.Duration
+	90, // 41: weft.v1.ObjectGetRequest.timeout:type_name -> google.protobuf.Duration
+	56, // 42: weft.v1.ObjectGetResponse.object:type_name -> weft.v1.Object
+	89, // 43: weft.v1.ObjectStatResponse.landed:type_name -> google.protobuf.Timestamp
+	65, // 44: weft.v1.ObjectListResponse.entries:type_name -> weft.v1.ObjectEntry
+	89, // 45: weft.v1.ObjectEntry.landed:type_name -> google.protobuf.Timestamp
+	90, // 46: weft.v1.ObjectProvideRequest.timeout:type_name -> google.protobuf.Duration
+	56, // 47: weft.v1.SubscribeObjectsResponse.object:type_name -> weft.v1.Object
+	89, // 48: weft.v1.SubscribeObjectsResponse.landed:type_name -> google.protobuf.Timestamp
+	90, // 49: weft.v1.BroadcastRequest.timeout:type_name -> google.protobuf.Duration
+	56, // 50: weft.v1.CandidatesResponse.object:type_name -> weft.v1.Object
+	89, // 51: weft.v1.CandidatesResponse.until:type_name -> google.protobuf.Timestamp
+	76, // 52: weft.v1.ValidateRequest.decision:type_name -> weft.v1.DecideRequest
+	75, // 53: weft.v1.ValidateResponse.candidate:type_name -> weft.v1.CandidatesResponse
+	89, // 54: weft.v1.EventsResponse.time:type_name -> google.protobuf.Timestamp
+	88, // 55: weft.v1.ConfigShowResponse.settings:type_name -> weft.v1.Setting
+	1,  // 56: weft.v1.NodeService.Id:input_type -> weft.v1.IdRequest
+	3,  // 57: weft.v1.NodeService.Status:input_type -> weft.v1.StatusRequest
+	5,  // 58: weft.v1.NodeService.Health:input_type -> weft.v1.HealthRequest
+	8,  // 59: weft.v1.NodeService.Version:input_type -> weft.v1.VersionRequest
+	10, // 60: weft.v1.NodeService.Peers:input_type -> weft.v1.PeersRequest
+	13, // 61: weft.v1.NodeService.Connect:input_type -> weft.v1.ConnectRequest
+	15, // 62: weft.v1.NodeService.Disconnect:input_type -> weft.v1.DisconnectRequest
+	17, // 63: weft.v1.NodeService.Ping:input_type -> weft.v1.PingRequest
+	20, // 64: weft.v1.NodeService.FindPeer:input_type -> weft.v1.FindPeerRequest
+	22, // 65: weft.v1.NodeService.ClosestPeers:input_type -> weft.v1.ClosestPeersRequest
+	25, // 66: weft.v1.NodeService.Claims:input_type -> weft.v1.ClaimsRequest
+	28, // 67: weft.v1.NodeService.Validators:input_type -> weft.v1.ValidatorsRequest
+	31, // 68: weft.v1.NodeService.SetValidators:input_type -> weft.v1.SetValidatorsRequest
+	33, // 69: weft.v1.NodeService.Bans:input_type -> weft.v1.BansRequest
+	36, // 70: weft.v1.NodeService.Ban:input_type -> weft.v1.BanRequest
+	38, // 71: weft.v1.NodeService.Unban:input_type -> weft.v1.UnbanRequest
+	40, // 72: weft.v1.NodeService.Topics:input_type -> weft.v1.TopicsRequest
+	43, // 73: weft.v1.NodeService.JoinTopic:input_type -> weft.v1.JoinTopicRequest
+	45, // 74: weft.v1.NodeService.LeaveTopic:input_type -> weft.v1.LeaveTopicRequest
+	47, // 75: weft.v1.NodeService.Publish:input_type -> weft.v1.PublishRequest
+	49, // 76: weft.v1.NodeService.Subscribe:input_type -> weft.v1.SubscribeRequest
+	52, // 77: weft.v1.NodeService.JoinObjectTopic:input_type -> weft.v1.JoinObjectTopicRequest
+	54, // 78: weft.v1.NodeService.LeaveObjectTopic:input_type -> weft.v1.LeaveObjectTopicRequest
+	57, // 79: weft.v1.NodeService.ObjectPut:input_type -> weft.v1.ObjectPutRequest
+	59, // 80: weft.v1.NodeService.ObjectGet:input_type -> weft.v1.ObjectGetRequest
+	61, // 81: weft.v1.NodeService.ObjectStat:input_type -> weft.v1.ObjectStatRequest
+	63, // 82: weft.v1.NodeService.ObjectList:input_type -> weft.v1.ObjectListRequest
+	66, // 83: weft.v1.NodeService.ObjectAnchor:input_type -> weft.v1.ObjectAnchorRequest
+	68, // 84: weft.v1.NodeService.ObjectProvide:input_type -> weft.v1.ObjectProvideRequest
+	70, // 85: weft.v1.NodeService.SubscribeObjects:input_type -> weft.v1.SubscribeObjectsRequest
+	72, // 86: weft.v1.NodeService.Broadcast:input_type -> weft.v1.BroadcastRequest
+	74, // 87: weft.v1.NodeService.Candidates:input_type -> weft.v1.CandidatesRequest
+	76, // 88: weft.v1.NodeService.Decide:input_type -> weft.v1.DecideRequest
+	78, // 89: weft.v1.NodeService.Validate:input_type -> weft.v1.ValidateRequest
+	80, // 90: weft.v1.NodeService.Events:input_type -> weft.v1.EventsRequest
+	82, // 91: weft.v1.NodeService.GetLogLevel:input_type -> weft.v1.GetLogLevelRequest
+	84, // 92: weft.v1.NodeService.SetLogLevel:input_type -> weft.v1.SetLogLevelRequest
+	86, // 93: weft.v1.NodeService.ConfigShow:input_type -> weft.v1.ConfigShowRequest
+	2,  // 94: weft.v1.NodeService.Id:output_type -> weft.v1.IdResponse
+	4,  // 95: weft.v1.NodeService.Status:output_type -> weft.v1.StatusResponse
+	6,  // 96: weft.v1.NodeService.Health:output_type -> weft.v1.HealthResponse
+	9,  // 97: weft.v1.NodeService.Version:output_type -> weft.v1.VersionResponse
+	11, // 98: weft.v1.NodeService.Peers:output_type -> weft.v1.PeersResponse
+	14, // 99: weft.v1.NodeService.Connect:output_type -> weft.v1.ConnectResponse
+	16, // 100: weft.v1.NodeService.Disconnect:output_type -> weft.v1.DisconnectResponse
+	18, // 101: weft.v1.NodeService.Ping:output_type -> weft.v1.PingResponse
+	21, // 102: weft.v1.NodeService.FindPeer:output_type -> weft.v1.FindPeerResponse
+	23, // 103: weft.v1.NodeService.ClosestPeers:output_type -> weft.v1.ClosestPeersResponse
+	26, // 104: weft.v1.NodeService.Claims:output_type -> weft.v1.ClaimsResponse
+	29, // 105: weft.v1.NodeService.Validators:output_type -> weft.v1.ValidatorsResponse
+	32, // 106: weft.v1.NodeService.SetValidators:output_type -> weft.v1.SetValidatorsResponse
+	34, // 107: weft.v1.NodeService.Bans:output_type -> weft.v1.BansResponse
+	37, // 108: weft.v1.NodeService.Ban:output_type -> weft.v1.BanResponse
+	39, // 109: weft.v1.NodeService.Unban:output_type -> weft.v1.UnbanResponse
+	41, // 110: weft.v1.NodeService.Topics:output_type -> weft.v1.TopicsResponse
+	44, // 111: weft.v1.NodeService.JoinTopic:output_type -> weft.v1.JoinTopicResponse
+	46, // 112: weft.v1.NodeService.LeaveTopic:output_type -> weft.v1.LeaveTopicResponse
+	48, // 113: weft.v1.NodeService.Publish:output_type -> weft.v1.PublishResponse
+	50, // 114: weft.v1.NodeService.Subscribe:output_type -> weft.v1.SubscribeResponse
+	53, // 115: weft.v1.NodeService.JoinObjectTopic:output_type -> weft.v1.JoinObjectTopicResponse
+	55, // 116: weft.v1.NodeService.LeaveObjectTopic:output_type -> weft.v1.LeaveObjectTopicResponse
+	58, // 117: weft.v1.NodeService.ObjectPut:output_type -> weft.v1.ObjectPutResponse
+	60, // 118: weft.v1.NodeService.ObjectGet:output_type -> weft.v1.ObjectGetResponse
+	62, // 119: weft.v1.NodeService.ObjectStat:output_type -> weft.v1.ObjectStatResponse
+	64, // 120: weft.v1.NodeService.ObjectList:output_type -> weft.v1.ObjectListResponse
+	67, // 121: weft.v1.NodeService.ObjectAnchor:output_type -> weft.v1.ObjectAnchorResponse
+	69, // 122: weft.v1.NodeService.ObjectProvide:output_type -> weft.v1.ObjectProvideResponse
+	71, // 123: weft.v1.NodeService.SubscribeObjects:output_type -> weft.v1.SubscribeObjectsResponse
+	73, // 124: weft.v1.NodeService.Broadcast:output_type -> weft.v1.BroadcastResponse
+	75, // 125: weft.v1.NodeService.Candidates:output_type -> weft.v1.CandidatesResponse
+	77, // 126: weft.v1.NodeService.Decide:output_type -> weft.v1.DecideResponse
+	79, // 127: weft.v1.NodeService.Validate:output_type -> weft.v1.ValidateResponse
+	81, // 128: weft.v1.NodeService.Events:output_type -> weft.v1.EventsResponse
+	83, // 129: weft.v1.NodeService.GetLogLevel:output_type -> weft.v1.GetLogLevelResponse
+	85, // 130: weft.v1.NodeService.SetLogLevel:output_type -> weft.v1.SetLogLevelResponse
+	87, // 131: weft.v1.NodeService.ConfigShow:output_type -> weft.v1.ConfigShowResponse
+	94, // [94:132] is the sub-list for method output_type
+	56, // [56:94] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_weft_proto_init() }
@@ -4447,13 +6534,14 @@ func file_weft_v1_weft_proto_init() {
 	file_weft_v1_weft_proto_msgTypes[4].OneofWrappers = []any{}
 	file_weft_v1_weft_proto_msgTypes[12].OneofWrappers = []any{}
 	file_weft_v1_weft_proto_msgTypes[30].OneofWrappers = []any{}
+	file_weft_v1_weft_proto_msgTypes[70].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_v1_weft_proto_rawDesc), len(file_weft_v1_weft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   60,
+			NumMessages:   89,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -84,6 +84,37 @@ const (
 	NodeServicePublishProcedure = "/weft.v1.NodeService/Publish"
 	// NodeServiceSubscribeProcedure is the fully-qualified name of the NodeService's Subscribe RPC.
 	NodeServiceSubscribeProcedure = "/weft.v1.NodeService/Subscribe"
+	// NodeServiceJoinObjectTopicProcedure is the fully-qualified name of the NodeService's
+	// JoinObjectTopic RPC.
+	NodeServiceJoinObjectTopicProcedure = "/weft.v1.NodeService/JoinObjectTopic"
+	// NodeServiceLeaveObjectTopicProcedure is the fully-qualified name of the NodeService's
+	// LeaveObjectTopic RPC.
+	NodeServiceLeaveObjectTopicProcedure = "/weft.v1.NodeService/LeaveObjectTopic"
+	// NodeServiceObjectPutProcedure is the fully-qualified name of the NodeService's ObjectPut RPC.
+	NodeServiceObjectPutProcedure = "/weft.v1.NodeService/ObjectPut"
+	// NodeServiceObjectGetProcedure is the fully-qualified name of the NodeService's ObjectGet RPC.
+	NodeServiceObjectGetProcedure = "/weft.v1.NodeService/ObjectGet"
+	// NodeServiceObjectStatProcedure is the fully-qualified name of the NodeService's ObjectStat RPC.
+	NodeServiceObjectStatProcedure = "/weft.v1.NodeService/ObjectStat"
+	// NodeServiceObjectListProcedure is the fully-qualified name of the NodeService's ObjectList RPC.
+	NodeServiceObjectListProcedure = "/weft.v1.NodeService/ObjectList"
+	// NodeServiceObjectAnchorProcedure is the fully-qualified name of the NodeService's ObjectAnchor
+	// RPC.
+	NodeServiceObjectAnchorProcedure = "/weft.v1.NodeService/ObjectAnchor"
+	// NodeServiceObjectProvideProcedure is the fully-qualified name of the NodeService's ObjectProvide
+	// RPC.
+	NodeServiceObjectProvideProcedure = "/weft.v1.NodeService/ObjectProvide"
+	// NodeServiceSubscribeObjectsProcedure is the fully-qualified name of the NodeService's
+	// SubscribeObjects RPC.
+	NodeServiceSubscribeObjectsProcedure = "/weft.v1.NodeService/SubscribeObjects"
+	// NodeServiceBroadcastProcedure is the fully-qualified name of the NodeService's Broadcast RPC.
+	NodeServiceBroadcastProcedure = "/weft.v1.NodeService/Broadcast"
+	// NodeServiceCandidatesProcedure is the fully-qualified name of the NodeService's Candidates RPC.
+	NodeServiceCandidatesProcedure = "/weft.v1.NodeService/Candidates"
+	// NodeServiceDecideProcedure is the fully-qualified name of the NodeService's Decide RPC.
+	NodeServiceDecideProcedure = "/weft.v1.NodeService/Decide"
+	// NodeServiceValidateProcedure is the fully-qualified name of the NodeService's Validate RPC.
+	NodeServiceValidateProcedure = "/weft.v1.NodeService/Validate"
 	// NodeServiceEventsProcedure is the fully-qualified name of the NodeService's Events RPC.
 	NodeServiceEventsProcedure = "/weft.v1.NodeService/Events"
 	// NodeServiceGetLogLevelProcedure is the fully-qualified name of the NodeService's GetLogLevel RPC.
@@ -142,6 +173,39 @@ type NodeServiceClient interface {
 	// Subscribe delivers the messages of a topic from now on, the node's own
 	// included.
 	Subscribe(context.Context, *v1.SubscribeRequest) (*connect.ServerStreamForClient[v1.SubscribeResponse], error)
+	// JoinObjectTopic takes part in a topic whose messages are objects.
+	JoinObjectTopic(context.Context, *v1.JoinObjectTopicRequest) (*v1.JoinObjectTopicResponse, error)
+	// LeaveObjectTopic leaves an object topic, however it was joined. What is stored
+	// of it stays.
+	LeaveObjectTopic(context.Context, *v1.LeaveObjectTopicRequest) (*v1.LeaveObjectTopicResponse, error)
+	// ObjectPut makes an object, keeps it and passes it on. It answers when the object
+	// is on disk and, where an application decides, was accepted.
+	ObjectPut(context.Context, *v1.ObjectPutRequest) (*v1.ObjectPutResponse, error)
+	// ObjectGet returns an object, from wherever it is.
+	ObjectGet(context.Context, *v1.ObjectGetRequest) (*v1.ObjectGetResponse, error)
+	// ObjectStat says what this node knows of an object.
+	ObjectStat(context.Context, *v1.ObjectStatRequest) (*v1.ObjectStatResponse, error)
+	// ObjectList lists the objects of a topic that are kept here.
+	ObjectList(context.Context, *v1.ObjectListRequest) (*v1.ObjectListResponse, error)
+	// ObjectAnchor makes an object count as held, so that what depends on it becomes
+	// valid: to join a log of which nobody keeps the older part.
+	ObjectAnchor(context.Context, *v1.ObjectAnchorRequest) (*v1.ObjectAnchorResponse, error)
+	// ObjectProvide tells the DHT for a day that this node has an object.
+	ObjectProvide(context.Context, *v1.ObjectProvideRequest) (*v1.ObjectProvideResponse, error)
+	// SubscribeObjects delivers the valid objects of a topic, each after all that it
+	// depends on.
+	SubscribeObjects(context.Context, *v1.SubscribeObjectsRequest) (*connect.ServerStreamForClient[v1.SubscribeObjectsResponse], error)
+	// Broadcast sends data once, without a guarantee, to all connected peers that
+	// carry a topic of the class broadcast.
+	Broadcast(context.Context, *v1.BroadcastRequest) (*v1.BroadcastResponse, error)
+	// Candidates tells of the objects of external topics about which an application
+	// has to decide, those first that wait already. With several listeners each gets
+	// all of them, and the first decision counts.
+	Candidates(context.Context, *v1.CandidatesRequest) (*connect.ServerStreamForClient[v1.CandidatesResponse], error)
+	// Decide answers for a candidate.
+	Decide(context.Context, *v1.DecideRequest) (*v1.DecideResponse, error)
+	// Validate is Candidates and Decide in one stream, over HTTP/2 only.
+	Validate(context.Context) (*connect.BidiStreamForClientSimple[v1.ValidateRequest, v1.ValidateResponse], error)
 	// Events tells what happens to the node.
 	Events(context.Context, *v1.EventsRequest) (*connect.ServerStreamForClient[v1.EventsResponse], error)
 	// GetLogLevel reads the level of the node's log.
@@ -289,6 +353,84 @@ func NewNodeServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(nodeServiceMethods.ByName("Subscribe")),
 			connect.WithClientOptions(opts...),
 		),
+		joinObjectTopic: connect.NewClient[v1.JoinObjectTopicRequest, v1.JoinObjectTopicResponse](
+			httpClient,
+			baseURL+NodeServiceJoinObjectTopicProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("JoinObjectTopic")),
+			connect.WithClientOptions(opts...),
+		),
+		leaveObjectTopic: connect.NewClient[v1.LeaveObjectTopicRequest, v1.LeaveObjectTopicResponse](
+			httpClient,
+			baseURL+NodeServiceLeaveObjectTopicProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("LeaveObjectTopic")),
+			connect.WithClientOptions(opts...),
+		),
+		objectPut: connect.NewClient[v1.ObjectPutRequest, v1.ObjectPutResponse](
+			httpClient,
+			baseURL+NodeServiceObjectPutProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("ObjectPut")),
+			connect.WithClientOptions(opts...),
+		),
+		objectGet: connect.NewClient[v1.ObjectGetRequest, v1.ObjectGetResponse](
+			httpClient,
+			baseURL+NodeServiceObjectGetProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("ObjectGet")),
+			connect.WithClientOptions(opts...),
+		),
+		objectStat: connect.NewClient[v1.ObjectStatRequest, v1.ObjectStatResponse](
+			httpClient,
+			baseURL+NodeServiceObjectStatProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("ObjectStat")),
+			connect.WithClientOptions(opts...),
+		),
+		objectList: connect.NewClient[v1.ObjectListRequest, v1.ObjectListResponse](
+			httpClient,
+			baseURL+NodeServiceObjectListProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("ObjectList")),
+			connect.WithClientOptions(opts...),
+		),
+		objectAnchor: connect.NewClient[v1.ObjectAnchorRequest, v1.ObjectAnchorResponse](
+			httpClient,
+			baseURL+NodeServiceObjectAnchorProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("ObjectAnchor")),
+			connect.WithClientOptions(opts...),
+		),
+		objectProvide: connect.NewClient[v1.ObjectProvideRequest, v1.ObjectProvideResponse](
+			httpClient,
+			baseURL+NodeServiceObjectProvideProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("ObjectProvide")),
+			connect.WithClientOptions(opts...),
+		),
+		subscribeObjects: connect.NewClient[v1.SubscribeObjectsRequest, v1.SubscribeObjectsResponse](
+			httpClient,
+			baseURL+NodeServiceSubscribeObjectsProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("SubscribeObjects")),
+			connect.WithClientOptions(opts...),
+		),
+		broadcast: connect.NewClient[v1.BroadcastRequest, v1.BroadcastResponse](
+			httpClient,
+			baseURL+NodeServiceBroadcastProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("Broadcast")),
+			connect.WithClientOptions(opts...),
+		),
+		candidates: connect.NewClient[v1.CandidatesRequest, v1.CandidatesResponse](
+			httpClient,
+			baseURL+NodeServiceCandidatesProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("Candidates")),
+			connect.WithClientOptions(opts...),
+		),
+		decide: connect.NewClient[v1.DecideRequest, v1.DecideResponse](
+			httpClient,
+			baseURL+NodeServiceDecideProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("Decide")),
+			connect.WithClientOptions(opts...),
+		),
+		validate: connect.NewClient[v1.ValidateRequest, v1.ValidateResponse](
+			httpClient,
+			baseURL+NodeServiceValidateProcedure,
+			connect.WithSchema(nodeServiceMethods.ByName("Validate")),
+			connect.WithClientOptions(opts...),
+		),
 		events: connect.NewClient[v1.EventsRequest, v1.EventsResponse](
 			httpClient,
 			baseURL+NodeServiceEventsProcedure,
@@ -318,31 +460,44 @@ func NewNodeServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 
 // nodeServiceClient implements NodeServiceClient.
 type nodeServiceClient struct {
-	id            *connect.Client[v1.IdRequest, v1.IdResponse]
-	status        *connect.Client[v1.StatusRequest, v1.StatusResponse]
-	health        *connect.Client[v1.HealthRequest, v1.HealthResponse]
-	version       *connect.Client[v1.VersionRequest, v1.VersionResponse]
-	peers         *connect.Client[v1.PeersRequest, v1.PeersResponse]
-	connect       *connect.Client[v1.ConnectRequest, v1.ConnectResponse]
-	disconnect    *connect.Client[v1.DisconnectRequest, v1.DisconnectResponse]
-	ping          *connect.Client[v1.PingRequest, v1.PingResponse]
-	findPeer      *connect.Client[v1.FindPeerRequest, v1.FindPeerResponse]
-	closestPeers  *connect.Client[v1.ClosestPeersRequest, v1.ClosestPeersResponse]
-	claims        *connect.Client[v1.ClaimsRequest, v1.ClaimsResponse]
-	validators    *connect.Client[v1.ValidatorsRequest, v1.ValidatorsResponse]
-	setValidators *connect.Client[v1.SetValidatorsRequest, v1.SetValidatorsResponse]
-	bans          *connect.Client[v1.BansRequest, v1.BansResponse]
-	ban           *connect.Client[v1.BanRequest, v1.BanResponse]
-	unban         *connect.Client[v1.UnbanRequest, v1.UnbanResponse]
-	topics        *connect.Client[v1.TopicsRequest, v1.TopicsResponse]
-	joinTopic     *connect.Client[v1.JoinTopicRequest, v1.JoinTopicResponse]
-	leaveTopic    *connect.Client[v1.LeaveTopicRequest, v1.LeaveTopicResponse]
-	publish       *connect.Client[v1.PublishRequest, v1.PublishResponse]
-	subscribe     *connect.Client[v1.SubscribeRequest, v1.SubscribeResponse]
-	events        *connect.Client[v1.EventsRequest, v1.EventsResponse]
-	getLogLevel   *connect.Client[v1.GetLogLevelRequest, v1.GetLogLevelResponse]
-	setLogLevel   *connect.Client[v1.SetLogLevelRequest, v1.SetLogLevelResponse]
-	configShow    *connect.Client[v1.ConfigShowRequest, v1.ConfigShowResponse]
+	id               *connect.Client[v1.IdRequest, v1.IdResponse]
+	status           *connect.Client[v1.StatusRequest, v1.StatusResponse]
+	health           *connect.Client[v1.HealthRequest, v1.HealthResponse]
+	version          *connect.Client[v1.VersionRequest, v1.VersionResponse]
+	peers            *connect.Client[v1.PeersRequest, v1.PeersResponse]
+	connect          *connect.Client[v1.ConnectRequest, v1.ConnectResponse]
+	disconnect       *connect.Client[v1.DisconnectRequest, v1.DisconnectResponse]
+	ping             *connect.Client[v1.PingRequest, v1.PingResponse]
+	findPeer         *connect.Client[v1.FindPeerRequest, v1.FindPeerResponse]
+	closestPeers     *connect.Client[v1.ClosestPeersRequest, v1.ClosestPeersResponse]
+	claims           *connect.Client[v1.ClaimsRequest, v1.ClaimsResponse]
+	validators       *connect.Client[v1.ValidatorsRequest, v1.ValidatorsResponse]
+	setValidators    *connect.Client[v1.SetValidatorsRequest, v1.SetValidatorsResponse]
+	bans             *connect.Client[v1.BansRequest, v1.BansResponse]
+	ban              *connect.Client[v1.BanRequest, v1.BanResponse]
+	unban            *connect.Client[v1.UnbanRequest, v1.UnbanResponse]
+	topics           *connect.Client[v1.TopicsRequest, v1.TopicsResponse]
+	joinTopic        *connect.Client[v1.JoinTopicRequest, v1.JoinTopicResponse]
+	leaveTopic       *connect.Client[v1.LeaveTopicRequest, v1.LeaveTopicResponse]
+	publish          *connect.Client[v1.PublishRequest, v1.PublishResponse]
+	subscribe        *connect.Client[v1.SubscribeRequest, v1.SubscribeResponse]
+	joinObjectTopic  *connect.Client[v1.JoinObjectTopicRequest, v1.JoinObjectTopicResponse]
+	leaveObjectTopic *connect.Client[v1.LeaveObjectTopicRequest, v1.LeaveObjectTopicResponse]
+	objectPut        *connect.Client[v1.ObjectPutRequest, v1.ObjectPutResponse]
+	objectGet        *connect.Client[v1.ObjectGetRequest, v1.ObjectGetResponse]
+	objectStat       *connect.Client[v1.ObjectStatRequest, v1.ObjectStatResponse]
+	objectList       *connect.Client[v1.ObjectListRequest, v1.ObjectListResponse]
+	objectAnchor     *connect.Client[v1.ObjectAnchorRequest, v1.ObjectAnchorResponse]
+	objectProvide    *connect.Client[v1.ObjectProvideRequest, v1.ObjectProvideResponse]
+	subscribeObjects *connect.Client[v1.SubscribeObjectsRequest, v1.SubscribeObjectsResponse]
+	broadcast        *connect.Client[v1.BroadcastRequest, v1.BroadcastResponse]
+	candidates       *connect.Client[v1.CandidatesRequest, v1.CandidatesResponse]
+	decide           *connect.Client[v1.DecideRequest, v1.DecideResponse]
+	validate         *connect.Client[v1.ValidateRequest, v1.ValidateResponse]
+	events           *connect.Client[v1.EventsRequest, v1.EventsResponse]
+	getLogLevel      *connect.Client[v1.GetLogLevelRequest, v1.GetLogLevelResponse]
+	setLogLevel      *connect.Client[v1.SetLogLevelRequest, v1.SetLogLevelResponse]
+	configShow       *connect.Client[v1.ConfigShowRequest, v1.ConfigShowResponse]
 }
 
 // Id calls weft.v1.NodeService.Id.
@@ -530,6 +685,111 @@ func (c *nodeServiceClient) Subscribe(ctx context.Context, req *v1.SubscribeRequ
 	return c.subscribe.CallServerStream(ctx, connect.NewRequest(req))
 }
 
+// JoinObjectTopic calls weft.v1.NodeService.JoinObjectTopic.
+func (c *nodeServiceClient) JoinObjectTopic(ctx context.Context, req *v1.JoinObjectTopicRequest) (*v1.JoinObjectTopicResponse, error) {
+	response, err := c.joinObjectTopic.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// LeaveObjectTopic calls weft.v1.NodeService.LeaveObjectTopic.
+func (c *nodeServiceClient) LeaveObjectTopic(ctx context.Context, req *v1.LeaveObjectTopicRequest) (*v1.LeaveObjectTopicResponse, error) {
+	response, err := c.leaveObjectTopic.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ObjectPut calls weft.v1.NodeService.ObjectPut.
+func (c *nodeServiceClient) ObjectPut(ctx context.Context, req *v1.ObjectPutRequest) (*v1.ObjectPutResponse, error) {
+	response, err := c.objectPut.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ObjectGet calls weft.v1.NodeService.ObjectGet.
+func (c *nodeServiceClient) ObjectGet(ctx context.Context, req *v1.ObjectGetRequest) (*v1.ObjectGetResponse, error) {
+	response, err := c.objectGet.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ObjectStat calls weft.v1.NodeService.ObjectStat.
+func (c *nodeServiceClient) ObjectStat(ctx context.Context, req *v1.ObjectStatRequest) (*v1.ObjectStatResponse, error) {
+	response, err := c.objectStat.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ObjectList calls weft.v1.NodeService.ObjectList.
+func (c *nodeServiceClient) ObjectList(ctx context.Context, req *v1.ObjectListRequest) (*v1.ObjectListResponse, error) {
+	response, err := c.objectList.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ObjectAnchor calls weft.v1.NodeService.ObjectAnchor.
+func (c *nodeServiceClient) ObjectAnchor(ctx context.Context, req *v1.ObjectAnchorRequest) (*v1.ObjectAnchorResponse, error) {
+	response, err := c.objectAnchor.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ObjectProvide calls weft.v1.NodeService.ObjectProvide.
+func (c *nodeServiceClient) ObjectProvide(ctx context.Context, req *v1.ObjectProvideRequest) (*v1.ObjectProvideResponse, error) {
+	response, err := c.objectProvide.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SubscribeObjects calls weft.v1.NodeService.SubscribeObjects.
+func (c *nodeServiceClient) SubscribeObjects(ctx context.Context, req *v1.SubscribeObjectsRequest) (*connect.ServerStreamForClient[v1.SubscribeObjectsResponse], error) {
+	return c.subscribeObjects.CallServerStream(ctx, connect.NewRequest(req))
+}
+
+// Broadcast calls weft.v1.NodeService.Broadcast.
+func (c *nodeServiceClient) Broadcast(ctx context.Context, req *v1.BroadcastRequest) (*v1.BroadcastResponse, error) {
+	response, err := c.broadcast.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Candidates calls weft.v1.NodeService.Candidates.
+func (c *nodeServiceClient) Candidates(ctx context.Context, req *v1.CandidatesRequest) (*connect.ServerStreamForClient[v1.CandidatesResponse], error) {
+	return c.candidates.CallServerStream(ctx, connect.NewRequest(req))
+}
+
+// Decide calls weft.v1.NodeService.Decide.
+func (c *nodeServiceClient) Decide(ctx context.Context, req *v1.DecideRequest) (*v1.DecideResponse, error) {
+	response, err := c.decide.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Validate calls weft.v1.NodeService.Validate.
+func (c *nodeServiceClient) Validate(ctx context.Context) (*connect.BidiStreamForClientSimple[v1.ValidateRequest, v1.ValidateResponse], error) {
+	return c.validate.CallBidiStreamSimple(ctx)
+}
+
 // Events calls weft.v1.NodeService.Events.
 func (c *nodeServiceClient) Events(ctx context.Context, req *v1.EventsRequest) (*connect.ServerStreamForClient[v1.EventsResponse], error) {
 	return c.events.CallServerStream(ctx, connect.NewRequest(req))
@@ -610,6 +870,39 @@ type NodeServiceHandler interface {
 	// Subscribe delivers the messages of a topic from now on, the node's own
 	// included.
 	Subscribe(context.Context, *v1.SubscribeRequest, *connect.ServerStream[v1.SubscribeResponse]) error
+	// JoinObjectTopic takes part in a topic whose messages are objects.
+	JoinObjectTopic(context.Context, *v1.JoinObjectTopicRequest) (*v1.JoinObjectTopicResponse, error)
+	// LeaveObjectTopic leaves an object topic, however it was joined. What is stored
+	// of it stays.
+	LeaveObjectTopic(context.Context, *v1.LeaveObjectTopicRequest) (*v1.LeaveObjectTopicResponse, error)
+	// ObjectPut makes an object, keeps it and passes it on. It answers when the object
+	// is on disk and, where an application decides, was accepted.
+	ObjectPut(context.Context, *v1.ObjectPutRequest) (*v1.ObjectPutResponse, error)
+	// ObjectGet returns an object, from wherever it is.
+	ObjectGet(context.Context, *v1.ObjectGetRequest) (*v1.ObjectGetResponse, error)
+	// ObjectStat says what this node knows of an object.
+	ObjectStat(context.Context, *v1.ObjectStatRequest) (*v1.ObjectStatResponse, error)
+	// ObjectList lists the objects of a topic that are kept here.
+	ObjectList(context.Context, *v1.ObjectListRequest) (*v1.ObjectListResponse, error)
+	// ObjectAnchor makes an object count as held, so that what depends on it becomes
+	// valid: to join a log of which nobody keeps the older part.
+	ObjectAnchor(context.Context, *v1.ObjectAnchorRequest) (*v1.ObjectAnchorResponse, error)
+	// ObjectProvide tells the DHT for a day that this node has an object.
+	ObjectProvide(context.Context, *v1.ObjectProvideRequest) (*v1.ObjectProvideResponse, error)
+	// SubscribeObjects delivers the valid objects of a topic, each after all that it
+	// depends on.
+	SubscribeObjects(context.Context, *v1.SubscribeObjectsRequest, *connect.ServerStream[v1.SubscribeObjectsResponse]) error
+	// Broadcast sends data once, without a guarantee, to all connected peers that
+	// carry a topic of the class broadcast.
+	Broadcast(context.Context, *v1.BroadcastRequest) (*v1.BroadcastResponse, error)
+	// Candidates tells of the objects of external topics about which an application
+	// has to decide, those first that wait already. With several listeners each gets
+	// all of them, and the first decision counts.
+	Candidates(context.Context, *v1.CandidatesRequest, *connect.ServerStream[v1.CandidatesResponse]) error
+	// Decide answers for a candidate.
+	Decide(context.Context, *v1.DecideRequest) (*v1.DecideResponse, error)
+	// Validate is Candidates and Decide in one stream, over HTTP/2 only.
+	Validate(context.Context, *connect.BidiStream[v1.ValidateRequest, v1.ValidateResponse]) error
 	// Events tells what happens to the node.
 	Events(context.Context, *v1.EventsRequest, *connect.ServerStream[v1.EventsResponse]) error
 	// GetLogLevel reads the level of the node's log.
@@ -753,6 +1046,84 @@ func NewNodeServiceHandler(svc NodeServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(nodeServiceMethods.ByName("Subscribe")),
 		connect.WithHandlerOptions(opts...),
 	)
+	nodeServiceJoinObjectTopicHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceJoinObjectTopicProcedure,
+		svc.JoinObjectTopic,
+		connect.WithSchema(nodeServiceMethods.ByName("JoinObjectTopic")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceLeaveObjectTopicHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceLeaveObjectTopicProcedure,
+		svc.LeaveObjectTopic,
+		connect.WithSchema(nodeServiceMethods.ByName("LeaveObjectTopic")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceObjectPutHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceObjectPutProcedure,
+		svc.ObjectPut,
+		connect.WithSchema(nodeServiceMethods.ByName("ObjectPut")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceObjectGetHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceObjectGetProcedure,
+		svc.ObjectGet,
+		connect.WithSchema(nodeServiceMethods.ByName("ObjectGet")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceObjectStatHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceObjectStatProcedure,
+		svc.ObjectStat,
+		connect.WithSchema(nodeServiceMethods.ByName("ObjectStat")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceObjectListHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceObjectListProcedure,
+		svc.ObjectList,
+		connect.WithSchema(nodeServiceMethods.ByName("ObjectList")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceObjectAnchorHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceObjectAnchorProcedure,
+		svc.ObjectAnchor,
+		connect.WithSchema(nodeServiceMethods.ByName("ObjectAnchor")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceObjectProvideHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceObjectProvideProcedure,
+		svc.ObjectProvide,
+		connect.WithSchema(nodeServiceMethods.ByName("ObjectProvide")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceSubscribeObjectsHandler := connect.NewServerStreamHandlerSimple(
+		NodeServiceSubscribeObjectsProcedure,
+		svc.SubscribeObjects,
+		connect.WithSchema(nodeServiceMethods.ByName("SubscribeObjects")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceBroadcastHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceBroadcastProcedure,
+		svc.Broadcast,
+		connect.WithSchema(nodeServiceMethods.ByName("Broadcast")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceCandidatesHandler := connect.NewServerStreamHandlerSimple(
+		NodeServiceCandidatesProcedure,
+		svc.Candidates,
+		connect.WithSchema(nodeServiceMethods.ByName("Candidates")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceDecideHandler := connect.NewUnaryHandlerSimple(
+		NodeServiceDecideProcedure,
+		svc.Decide,
+		connect.WithSchema(nodeServiceMethods.ByName("Decide")),
+		connect.WithHandlerOptions(opts...),
+	)
+	nodeServiceValidateHandler := connect.NewBidiStreamHandler(
+		NodeServiceValidateProcedure,
+		svc.Validate,
+		connect.WithSchema(nodeServiceMethods.ByName("Validate")),
+		connect.WithHandlerOptions(opts...),
+	)
 	nodeServiceEventsHandler := connect.NewServerStreamHandlerSimple(
 		NodeServiceEventsProcedure,
 		svc.Events,
@@ -821,6 +1192,32 @@ func NewNodeServiceHandler(svc NodeServiceHandler, opts ...connect.HandlerOption
 			nodeServicePublishHandler.ServeHTTP(w, r)
 		case NodeServiceSubscribeProcedure:
 			nodeServiceSubscribeHandler.ServeHTTP(w, r)
+		case NodeServiceJoinObjectTopicProcedure:
+			nodeServiceJoinObjectTopicHandler.ServeHTTP(w, r)
+		case NodeServiceLeaveObjectTopicProcedure:
+			nodeServiceLeaveObjectTopicHandler.ServeHTTP(w, r)
+		case NodeServiceObjectPutProcedure:
+			nodeServiceObjectPutHandler.ServeHTTP(w, r)
+		case NodeServiceObjectGetProcedure:
+			nodeServiceObjectGetHandler.ServeHTTP(w, r)
+		case NodeServiceObjectStatProcedure:
+			nodeServiceObjectStatHandler.ServeHTTP(w, r)
+		case NodeServiceObjectListProcedure:
+			nodeServiceObjectListHandler.ServeHTTP(w, r)
+		case NodeServiceObjectAnchorProcedure:
+			nodeServiceObjectAnchorHandler.ServeHTTP(w, r)
+		case NodeServiceObjectProvideProcedure:
+			nodeServiceObjectProvideHandler.ServeHTTP(w, r)
+		case NodeServiceSubscribeObjectsProcedure:
+			nodeServiceSubscribeObjectsHandler.ServeHTTP(w, r)
+		case NodeServiceBroadcastProcedure:
+			nodeServiceBroadcastHandler.ServeHTTP(w, r)
+		case NodeServiceCandidatesProcedure:
+			nodeServiceCandidatesHandler.ServeHTTP(w, r)
+		case NodeServiceDecideProcedure:
+			nodeServiceDecideHandler.ServeHTTP(w, r)
+		case NodeServiceValidateProcedure:
+			nodeServiceValidateHandler.ServeHTTP(w, r)
 		case NodeServiceEventsProcedure:
 			nodeServiceEventsHandler.ServeHTTP(w, r)
 		case NodeServiceGetLogLevelProcedure:
@@ -920,6 +1317,58 @@ func (UnimplementedNodeServiceHandler) Publish(context.Context, *v1.PublishReque
 
 func (UnimplementedNodeServiceHandler) Subscribe(context.Context, *v1.SubscribeRequest, *connect.ServerStream[v1.SubscribeResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.Subscribe is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) JoinObjectTopic(context.Context, *v1.JoinObjectTopicRequest) (*v1.JoinObjectTopicResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.JoinObjectTopic is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) LeaveObjectTopic(context.Context, *v1.LeaveObjectTopicRequest) (*v1.LeaveObjectTopicResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.LeaveObjectTopic is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) ObjectPut(context.Context, *v1.ObjectPutRequest) (*v1.ObjectPutResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.ObjectPut is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) ObjectGet(context.Context, *v1.ObjectGetRequest) (*v1.ObjectGetResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.ObjectGet is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) ObjectStat(context.Context, *v1.ObjectStatRequest) (*v1.ObjectStatResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.ObjectStat is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) ObjectList(context.Context, *v1.ObjectListRequest) (*v1.ObjectListResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.ObjectList is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) ObjectAnchor(context.Context, *v1.ObjectAnchorRequest) (*v1.ObjectAnchorResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.ObjectAnchor is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) ObjectProvide(context.Context, *v1.ObjectProvideRequest) (*v1.ObjectProvideResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.ObjectProvide is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) SubscribeObjects(context.Context, *v1.SubscribeObjectsRequest, *connect.ServerStream[v1.SubscribeObjectsResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.SubscribeObjects is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) Broadcast(context.Context, *v1.BroadcastRequest) (*v1.BroadcastResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.Broadcast is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) Candidates(context.Context, *v1.CandidatesRequest, *connect.ServerStream[v1.CandidatesResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.Candidates is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) Decide(context.Context, *v1.DecideRequest) (*v1.DecideResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.Decide is not implemented"))
+}
+
+func (UnimplementedNodeServiceHandler) Validate(context.Context, *connect.BidiStream[v1.ValidateRequest, v1.ValidateResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("weft.v1.NodeService.Validate is not implemented"))
 }
 
 func (UnimplementedNodeServiceHandler) Events(context.Context, *v1.EventsRequest, *connect.ServerStream[v1.EventsResponse]) error {
