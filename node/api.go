@@ -66,7 +66,9 @@ const closeAPILimit = 2 * time.Second
 func (p *parts) closeAPI() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeAPILimit)
 	defer cancel()
-	if err := p.api.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	err := p.api.Close(ctx)
+	p.deciders.Wait()
+	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return nil // calls under way were cut, as a shutdown must: nothing of the node is lost

@@ -11,6 +11,7 @@ import (
 	"github.com/weftnet/weft/adapters/gossipsub"
 	"github.com/weftnet/weft/adapters/kaddht"
 	"github.com/weftnet/weft/adapters/libp2phost"
+	"github.com/weftnet/weft/adapters/store"
 )
 
 // explanation is how an error of the node is told to callers of the API.
@@ -25,9 +26,22 @@ type explanation struct {
 // peers is first of all a lack of peers.
 var explanations = []explanation{
 	{ErrArgument, connect.CodeInvalidArgument, "argument", ""},
+	{ErrConfig, connect.CodeInvalidArgument, "argument", ""},
 	{ErrSelf, connect.CodeInvalidArgument, "peer.self", "name another peer"},
 	{gossipsub.ErrBadTopic, connect.CodeInvalidArgument, "topic.bad", ""},
 	{gossipsub.ErrTooLarge, connect.CodeInvalidArgument, "publish.too_large", ""},
+	{gossipsub.ErrObjects, connect.CodeInvalidArgument, "topic.objects", "`weft object put TOPIC` and `weft subscribe TOPIC` do"},
+	{ErrNoTopic, connect.CodeNotFound, "object.no_topic", "`weft topics` lists those there are, `weft run --object-topic NAME` joins one"},
+	{ErrTopicInUse, connect.CodeAlreadyExists, "topic.in_use", "leave it first"},
+	{ErrTooLarge, connect.CodeInvalidArgument, "object.too_large", ""},
+	{ErrMissing, connect.CodeFailedPrecondition, "object.missing", "`weft object stat CID` tells what is known of it"},
+	{ErrAuthor, connect.CodePermissionDenied, "object.author", "`weft topics -v` tells who may"},
+	{ErrInvalidObject, connect.CodeFailedPrecondition, "object.invalid", ""},
+	{ErrBusy, connect.CodeResourceExhausted, "object.busy", ""},
+	{ErrNoObject, connect.CodeNotFound, "object.not_found", ""},
+	{ErrPruned, connect.CodeNotFound, "object.pruned", "another node may keep it: `weft object get CID`"},
+	{store.ErrNotFound, connect.CodeNotFound, "object.not_held", "`weft object get CID` finds it elsewhere"},
+	{store.ErrFull, connect.CodeResourceExhausted, "store.full", "make room: it goes on by itself"},
 	{gossipsub.ErrNoPeers, connect.CodeDeadlineExceeded, "publish.no_peers", ""},
 	{gossipsub.ErrNotJoined, connect.CodeNotFound, "topic.not_joined", "`weft topics` lists what is joined"},
 	{ErrUnknownPeer, connect.CodeNotFound, "peer.not_connected", "`weft peers` lists who is connected"},
@@ -58,6 +72,8 @@ func explain(err error) error {
 		e = explanation{code: connect.CodeDeadlineExceeded, reason: "dial.timeout"}
 	case errors.As(err, &dial):
 		e = explanation{code: connect.CodeFailedPrecondition, reason: "dial.failed"}
+	case errors.Is(err, ErrNoObject) && errors.Is(err, context.DeadlineExceeded):
+		e = explanation{code: connect.CodeDeadlineExceeded, reason: "object.timeout", remedy: "give it longer, or connect to who has it"}
 	default:
 		for _, known := range explanations {
 			if errors.Is(err, known.err) {

@@ -12,17 +12,26 @@ import (
 	"github.com/weftnet/weft/adapters/gossipsub"
 )
 
-func (a api) Topics(_ context.Context, r *weftv1.TopicsRequest) (*weftv1.TopicsResponse, error) {
-	if _, err := a.n.live(); err != nil {
+func (a api) Topics(ctx context.Context, r *weftv1.TopicsRequest) (*weftv1.TopicsResponse, error) {
+	objects, err := a.n.ObjectTopics(ctx)
+	if err != nil {
 		return nil, explain(err)
 	}
-	out := &weftv1.TopicsResponse{}
+	out, mesh := &weftv1.TopicsResponse{}, map[string]int{}
 	for _, t := range a.n.Topics() {
-		if r.Topic == "" || r.Topic == t.Name {
+		switch {
+		case t.Objects:
+			mesh[t.Name] = t.Mesh
+		case r.Topic == "" || r.Topic == t.Name:
 			out.Topics = append(out.Topics, topicInfo(t))
 		}
 	}
-	if r.Topic != "" && len(out.Topics) == 0 {
+	for _, t := range objects {
+		if r.Topic == "" || r.Topic == t.Name {
+			out.ObjectTopics = append(out.ObjectTopics, objectTopicInfo(t, mesh[t.Name]))
+		}
+	}
+	if r.Topic != "" && len(out.Topics)+len(out.ObjectTopics) == 0 {
 		return nil, explain(fmt.Errorf("%w: %s", gossipsub.ErrNotJoined, r.Topic))
 	}
 	return out, nil
@@ -51,12 +60,9 @@ func (a api) LeaveTopic(_ context.Context, r *weftv1.LeaveTopicRequest) (*weftv1
 }
 
 func (a api) Publish(ctx context.Context, r *weftv1.PublishRequest) (*weftv1.PublishResponse, error) {
-	data := r.Data
-	if r.Text != "" {
-		if len(data) > 0 {
-			return nil, explain(fmt.Errorf("%w: data and text are both set: use one", ErrArgument))
-		}
-		data = []byte(r.Text)
+	data, err := payloadOf(r.Data, r.Text)
+	if err != nil {
+		return nil, explain(err)
 	}
 	ctx, cancel := within(ctx, r.Timeout, defaultPublishWait)
 	defer cancel()

@@ -63,6 +63,7 @@ type parts struct {
 	cancel       context.CancelFunc
 	tasks        sync.WaitGroup
 	closers      []func() error // run last to first
+	deciders     sync.WaitGroup // who read the decisions of API streams
 }
 
 // quiet is how long a stream that is seldom used stays open. Chosen because opening
