@@ -195,13 +195,18 @@ func (c *crowd) unknown() (lacking int) {
 	return lacking
 }
 
-// asked is how many questions for peer lists each running node sent, on average.
-func (c *crowd) asked() int {
+// mean is what a measure is at the running nodes, on average.
+func (c *crowd) mean(measure func(*member) int) int {
 	sum := 0
 	for _, m := range c.up() {
-		sum += int(m.machine().Stats().PeerList.Asked)
+		sum += measure(m)
 	}
 	return sum / max(1, len(c.up()))
+}
+
+// asked is how many questions for peer lists each running node sent, on average.
+func (c *crowd) asked() int {
+	return c.mean(func(m *member) int { return int(m.machine().Stats().PeerList.Asked) })
 }
 
 // up are the nodes that run.

@@ -95,6 +95,11 @@ func (h *Host) listen(addrs []multiaddr.Multiaddr) {
 }
 
 func (h *Host) reset() {
+	for _, t := range h.order {
+		for _, c := range t.conns {
+			c.up[c.end(h)] = false
+		}
+	}
 	h.peers, h.order, h.dials = map[core.PeerID]*tie{}, nil, map[core.PeerID]int{}
 	h.places, h.inside, h.guests = 0, 0, 0
 	h.life++
@@ -107,11 +112,6 @@ func (h *Host) Block(peer core.PeerID, until time.Time) {
 		return
 	}
 	h.blocks[peer] = until
-}
-
-func (h *Host) has(c *conn) bool {
-	t := h.peers[c.other(h).cfg.ID]
-	return t != nil && slices.Contains(t.conns, c)
 }
 
 // refuse says why a connection may not be; guest, that it is one of a guest.
@@ -138,6 +138,7 @@ func (h *Host) refuse(peer core.PeerID, inbound bool) (why string, guest bool) {
 // enter books a connection and tells of it.
 func (h *Host) enter(c *conn, inbound, guest bool) {
 	to := c.other(h)
+	c.up[c.end(h)] = true
 	t := h.peers[to.cfg.ID]
 	if t == nil {
 		t = &tie{to: to, guest: guest, inbound: inbound, reserved: h.cfg.Reserved(to.cfg.ID)}
@@ -207,9 +208,10 @@ func (h *Host) tellEnd(c *conn) {
 
 // leave strikes out a connection that is over.
 func (h *Host) leave(c *conn) {
-	if !h.up || !h.has(c) {
+	if !h.up || !c.up[c.end(h)] {
 		return
 	}
+	c.up[c.end(h)] = false
 	peer := c.other(h).cfg.ID
 	t := h.peers[peer]
 	before := t.linked(h)

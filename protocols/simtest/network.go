@@ -119,6 +119,15 @@ func (n *Network) find(addrs []multiaddr.Multiaddr) *Host {
 type conn struct {
 	dialler, listener *Host
 	last              [2][]time.Duration // arrival of the newest message, by direction and lane
+	up                [2]bool            // at the dialler, at the listener
+}
+
+// end numbers the two ends.
+func (c *conn) end(h *Host) int {
+	if h == c.dialler {
+		return 0
+	}
+	return 1
 }
 
 func (c *conn) other(h *Host) *Host {
@@ -153,12 +162,7 @@ func (c *conn) lastArrival(from *Host) (last time.Duration) {
 	return last
 }
 
-func (c *conn) lanesOf(from *Host) *[]time.Duration {
-	if from == c.dialler {
-		return &c.last[0]
-	}
-	return &c.last[1]
-}
+func (c *conn) lanesOf(from *Host) *[]time.Duration { return &c.last[c.end(from)] }
 
 // message is one on its way.
 type message struct {
@@ -178,7 +182,7 @@ func (m *message) happen() {
 	n.sim.note(uint64(to.index), uint64(m.lane)<<8|uint64(m.kind), uint64(crc32.Checksum(m.payload, castagnoli)))
 	switch {
 	case !n.reachable(from, to):
-	case !to.has(m.conn): // closed, or of an earlier life: it says so
+	case !m.conn.up[m.conn.end(to)]: // closed, or of an earlier life: it says so
 		to.tellEnd(m.conn)
 	case n.skewed(from, to, m.lane):
 	default:
