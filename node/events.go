@@ -21,6 +21,8 @@ import (
 //     peer.left when a member is gone
 //   - peer.silent (it answers no ping), peer.offence, peer.banned, peer.unbanned
 //   - claim.unsigned (our own addresses could not be signed)
+//   - object.invalid (a peer sent what is invalid for everybody), store.failed
+//     (objects can be neither kept nor delivered)
 type Event struct {
 	Seq  uint64    // counts up from 1 for each node's run
 	Time time.Time // when the node noticed
