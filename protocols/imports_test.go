@@ -23,6 +23,7 @@ var layers = map[string][]string{
 	"node":      {"node", "adapters", "protocols"},
 	"cmd":       {"cmd", "node", "adapters", "protocols"},
 	"docker":    {},
+	"docs":      {"node"},
 }
 
 // shared are the protocol packages that other protocol packages may import:
