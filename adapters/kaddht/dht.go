@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	dht "github.com/libp2p/go-libp2p-kad-dht"
@@ -25,6 +26,8 @@ type DHT struct {
 	host      host.Host
 	dht       *dht.IpfsDHT
 	providers *providers
+	tending   sync.WaitGroup
+	rest      context.CancelFunc // ends tending
 	counters
 }
 
@@ -33,7 +36,8 @@ func New(h host.Host, cfg Config) (*DHT, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	d := &DHT{cfg: cfg, host: h, providers: newProviders(), counters: newCounters()}
+	ctx, rest := context.WithCancel(context.Background())
+	d := &DHT{cfg: cfg, host: h, providers: newProviders(), rest: rest, counters: newCounters()}
 	if err := d.register(cfg.Registerer); err != nil {
 		return nil, err
 	}
@@ -42,12 +46,19 @@ func New(h host.Host, cfg Config) (*DHT, error) {
 		d.unregister(cfg.Registerer)
 		return nil, fmt.Errorf("start the DHT: %w", err)
 	}
+	t, err := d.tend()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the DHT: %w", err), d.Close())
+	}
+	d.tending.Go(func() { t.run(ctx) })
 	return d, nil
 }
 
 func (d *DHT) options() []dht.Option {
 	return []dht.Option{
 		dht.Mode(dht.ModeServer),
+		dht.DisableAutoRefresh(),      // see tender
+		dht.LookupCheckConcurrency(0), // no check, and no entry by the library
 		dht.ProtocolPrefix(d.cfg.prefix()),
 		dht.BucketSize(d.cfg.BucketSize),
 		dht.Concurrency(d.cfg.Concurrency),
@@ -89,6 +100,8 @@ func (d *DHT) heard(_ any, info peer.AddrInfo) bool {
 
 // Close leaves the DHT and stops answering.
 func (d *DHT) Close() error {
+	d.rest()
+	d.tending.Wait()
 	err := d.dht.Close()
 	d.host.RemoveStreamHandler(d.cfg.Protocol())
 	for _, c := range d.host.Network().Conns() {

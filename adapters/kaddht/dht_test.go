@@ -16,9 +16,10 @@ import (
 	"github.com/weftnet/weft/adapters/leaktest"
 )
 
-// chain is three nodes of which the ends do not know each other.
+// chain is three nodes of which the ends do not know each other; only the first
+// looks around by itself.
 func chain(t *testing.T, set ...func(*Config)) (a, b, c *DHT) {
-	a, b, c = newNode(t, set...), newNode(t), newNode(t)
+	a, b, c = newNode(t, set...), newQuietNode(t, newHost(t), DefaultBucketSize), newQuietNode(t, newHost(t), DefaultBucketSize)
 	connect(t, b, c)
 	connect(t, a, b)
 	return a, b, c

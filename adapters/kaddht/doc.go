@@ -17,6 +17,9 @@
 //   - Diversity: at most 3 peers of one public IP group in the table, 2 in one
 //     bucket (diversity.go). Loopback and private addresses have no group: with
 //     the library's own filter a devnet on 127.0.0.1 keeps 3 peers.
+//   - Table: who speaks the protocol enters it unasked, and it is refreshed once
+//     nobody new has come for a second (table.go). The library asks each peer first,
+//     and refreshes again and again while a node joins.
 //   - Addresses: only those that Config.Keep allows are stored, dialled or told.
 //   - Records: no values at all (neither /pk nor /ipns); provider records in
 //     memory, bounded per peer and in all (providers.go).

@@ -55,16 +55,17 @@ func newNodeOn(t testing.TB, h host.Host, set ...func(*Config)) *DHT {
 	return d
 }
 
-// newQuietNode is a node that looks up nothing unless told to. Others refresh the
-// table while it is small whenever they hear of somebody: with dozens of them in
-// one process that is a storm, in which requests time out and peers are dropped.
+// newQuietNode is a node that looks up nothing unless told to, and asks a peer, as
+// the library does, before it enters the table: dozens of nodes that refresh their
+// tables in one process are a storm, in which requests time out and peers are
+// dropped.
 func newQuietNode(t testing.TB, h host.Host, bucket int) *DHT {
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.BucketSize = bucket
-	d := &DHT{cfg: cfg, host: h, providers: newProviders(), counters: newCounters()}
+	d := &DHT{cfg: cfg, host: h, providers: newProviders(), rest: func() {}, counters: newCounters()}
 	var err error
-	if d.dht, err = dht.New(h, append(d.options(), dht.DisableAutoRefresh())...); err != nil {
+	if d.dht, err = dht.New(h, append(d.options(), dht.LookupCheckConcurrency(256))...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close() })
