@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,6 +79,7 @@ func fill(t *testing.T, dir string) {
 	s := open1(t, dir)
 	for i := range 200 {
 		save(t, s, aPeer(t, int64(i), "/ip4/192.0.2.1/tcp/1"), aClaim(t, int64(i), 300), aBan(t, int64(i)), core.OwnTimestamp{Highest: at(int64(i))})
+		saveObjects(t, s, anObject("a", uint64(i+1), 1000))
 		if i == 100 {
 			if err := s.db.Flush(); err != nil {
 				t.Fatal(err)
@@ -103,7 +105,15 @@ func useDamaged(t *testing.T, dir string) error {
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		t.Errorf("reading what opened: %v", err)
 	}
-	if err := s.Save(aPeer(t, 1)); err != nil {
+	for i := range 200 {
+		want := anObject("a", uint64(i+1), 1000)
+		got, err := s.Object(want.ID)
+		if err == nil && !reflect.DeepEqual(got, want) || err != nil && !errors.Is(err, ErrNotFound) && !(errors.Is(err, ErrDamaged) && strings.Contains(err.Error(), want.ID.String())) {
+			t.Errorf("object %d of what opened: %v", i+1, err)
+		}
+	}
+	err1, err2 = s.Save(aPeer(t, 1)), s.SaveObjects([]ObjectRecord{anObject("a", 1000, 100)})
+	if err := errors.Join(err1, err2); err != nil {
 		t.Errorf("writing to what opened: %v", err)
 	}
 	return nil

@@ -228,3 +228,44 @@ func TestADiskThatFillsUnderwayDoesNotEndTheProcess(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return min(len(p), 64<<10), nil }
+
+// Pebble begins a compaction that failed again at once: it has to wait meanwhile.
+func TestACompactionWaitsForRoom(t *testing.T) {
+	files := vfs.NewMem()
+	d := newDisk("", files, quiet)
+	d.armed.Store(true)
+	created := make(chan error, 1)
+	compact := func() {
+		f, err := d.Create("table", compaction)
+		if err == nil {
+			err = f.Close()
+		}
+		created <- err
+	}
+	waits := func() {
+		t.Helper()
+		select {
+		case err := <-created:
+			t.Fatalf("it did not wait: %v", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	files.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: spareBytes - 1})
+	go compact()
+	waits()
+	files.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: spareBytes})
+	within(t, "a compaction with room", func() {
+		if err := <-created; err != nil {
+			t.Error(err)
+		}
+	})
+	d.survive(syscall.EIO)
+	go compact()
+	waits()
+	d.close()
+	within(t, "a compaction of a store that is closed", func() {
+		if err := <-created; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -21,12 +21,12 @@
 //	'u' topic (to the end)-> seq up to which the topic is pruned
 //	'a' object ID         -> anchored (time), topic (to the end)
 //
-// The log 'l' is apart from the bytes, so that the index of a node is loaded without
-// reading these. Bytes lie in the order of the log, so that pruning is one deletion
-// of a range, after which Pebble drops whole files, and not a rewriting of
-// everything; they sort before the indexes, so that a compaction of new
-// records meets few old bytes. An entry of 'l' up to the number in 'u' is a
-// tombstone.
+// An entry of 'l' up to the number in 'u' is a tombstone; its bytes may be left until
+// there are enough of them to delete. The log is apart from the bytes, so that the
+// index of a node is loaded without reading these. Bytes lie in the order of the log,
+// so that pruning is one deletion of a range, after which Pebble drops whole files, and
+// not a rewriting of everything; they sort before the indexes, so that a compaction of
+// new records meets few old bytes.
 //
 // A record with other lengths, or with bytes left over, is malformed: it is left
 // out and counted (Malformed). A type of record whose layout has to change takes

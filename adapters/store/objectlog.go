@@ -184,13 +184,15 @@ func (s *Store) indexLogs(each func(topic string, seq uint64, id object.ID, size
 // malformed in the records of objects.
 func (s *Store) readEnds() (malformed int, err error) {
 	s.logs = make(map[string]ends)
+	s.garbage.upTo = make(map[string]uint64)
 	err = scan(s.db, prunedPrefix, func(key, value []byte) {
 		if len(value) != seqBytes || len(key) > maxTopic {
 			malformed++
 			return
 		}
 		upTo := binary.BigEndian.Uint64(value)
-		s.logs[string(key)] = ends{upTo, upTo}
+		s.logs[string(key)] = ends{upTo, upTo, uncounted}
+		s.garbage.upTo[string(key)] = upTo
 	})
 	if err != nil {
 		return malformed, err
@@ -219,7 +221,8 @@ func (s *Store) readLasts() (malformed int, err error) {
 			break
 		}
 		_, last, _ := cutSeqKey(it.Key()[1:])
-		s.logs[topic] = ends{s.logs[topic].pruned, max(last, s.logs[topic].last)}
+		before := s.logs[topic] // zero where nothing was pruned
+		s.logs[topic] = ends{before.pruned, max(last, before.last), before.tombs}
 		more = it.SeekGE(end)
 	}
 	return malformed, it.Error()

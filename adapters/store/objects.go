@@ -29,8 +29,9 @@ type ObjectRecord struct {
 
 // ends are where the log of a topic begins and ends.
 type ends struct {
-	pruned uint64 // up to this number the bytes are gone
+	pruned uint64 // up to this number the bytes are gone, or may go
 	last   uint64 // on disk
+	tombs  int    // tombstones; uncounted until somebody asks
 }
 
 // SaveObjects adds objects to the logs of their topics: all or none, in one write
@@ -54,10 +55,13 @@ func (s *Store) SaveObjects(records []ObjectRecord) error {
 		}
 		return nil
 	})
-	if err == nil {
-		s.advance(last)
+	if err != nil {
+		return err
 	}
-	return err
+	for topic, seq := range last { // only now ObjectLog may see them
+		s.setEnds(topic, func(e *ends) { e.last = seq })
+	}
+	return nil
 }
 
 // follow checks that records continue the logs, and says where these end then.
@@ -105,13 +109,12 @@ func (s *Store) ends(topic string) ends {
 	return s.logs[topic]
 }
 
-// advance makes records visible to ObjectLog, once they are on disk.
-func (s *Store) advance(last map[string]uint64) {
+func (s *Store) setEnds(topic string, change func(*ends)) {
 	s.endsMu.Lock()
 	defer s.endsMu.Unlock()
-	for topic, seq := range last {
-		s.logs[topic] = ends{s.logs[topic].pruned, seq}
-	}
+	e := s.logs[topic]
+	change(&e)
+	s.logs[topic] = e
 }
 
 // LastSeq is the number of a topic's last object, also when it has been pruned and
@@ -135,15 +138,17 @@ func (s *Store) object(id object.ID) (ObjectRecord, error) {
 		return ObjectRecord{}, err
 	}
 	value, closer, err := s.db.Get(seqKey(bytesPrefix, at.topic, at.seq))
+	if err == nil {
+		defer closer.Close()
+	}
 	switch {
-	case errors.Is(err, pebble.ErrNotFound) && at.seq > s.ends(at.topic).pruned:
-		return ObjectRecord{}, fmt.Errorf("%w: the bytes of object %s are missing", ErrDamaged, id)
-	case errors.Is(err, pebble.ErrNotFound):
+	case at.seq <= s.ends(at.topic).pruned:
 		return ObjectRecord{}, fmt.Errorf("%w: %s", ErrPruned, id)
+	case errors.Is(err, pebble.ErrNotFound):
+		return ObjectRecord{}, fmt.Errorf("%w: the bytes of object %s are missing", ErrDamaged, id)
 	case err != nil:
 		return ObjectRecord{}, damagedObject(id, err)
 	}
-	defer closer.Close()
 	r := ObjectRecord{at.topic, at.seq, id, at.landed, slices.Clone(value)}
 	return r, r.check()
 }

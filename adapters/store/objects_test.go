@@ -237,6 +237,46 @@ func checkPruned(t *testing.T, s *Store, a []ObjectRecord) {
 	}
 }
 
+// Bytes are deleted of all topics together, when it is worth it, and else after a restart.
+func TestPrunedBytesAreDeletedOnceTheyAreMany(t *testing.T) {
+	dir := t.TempDir()
+	s := open1(t, dir)
+	saveObjects(t, s, someObjects("a", 1, 10, 100)...)
+	saveObjects(t, s, someObjects("b", 1, 10, 1<<20)...)
+	saveObjects(t, s, someObjects("c", 1, garbageObjects+10, 100)...)
+	count := func(topic string) (n int) {
+		err := scan(s.db, bytesPrefix, func(key, _ []byte) {
+			if name, _, ok := cutSeqKey(key); ok && string(name) == topic {
+				n++
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	prune := func(topic string, upTo uint64, a, b, c int) {
+		t.Helper()
+		if err := s.PruneObjects(topic, upTo); err != nil {
+			t.Fatal(err)
+		}
+		if got := []int{count("a"), count("b"), count("c")}; !reflect.DeepEqual(got, []int{a, b, c}) {
+			t.Errorf("pruned %q up to %d: %v are left, want %v", topic, upTo, got, []int{a, b, c})
+		}
+	}
+	const all = garbageObjects + 10
+	prune("a", 4, 10, 10, all)
+	prune("b", 3, 10, 10, all)
+	prune("b", 4, 6, 6, all) // 4 MiB
+	prune("a", 5, 6, 6, all)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open1(t, dir)
+	prune("c", garbageObjects-1, 6, 6, all)
+	prune("c", garbageObjects, 5, 6, 10)
+}
+
 func TestAnObjectThatLandsAgainOutlivesItsTombstone(t *testing.T) {
 	s := inMemory(t)
 	r := anObject("a", 1, 10)

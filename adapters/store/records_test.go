@@ -234,11 +234,29 @@ func FuzzRecords(f *testing.F) {
 	f.Add([]byte(id), appendClaim(nil, core.SavedClaim{Expiry: at(7), Envelope: []byte("envelope")}))
 	f.Add([]byte(id), appendBan(nil, core.SavedBan{Until: at(7), Times: 300, Reason: "garbage"}))
 	f.Add([]byte(id), []byte{0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 15})
+	f.Add(seqKey(logPrefix, "topic", 7)[1:], entry{size: 7, landed: at(7)}.append(nil))
+	f.Add(seqKey(bytesPrefix, "topic", 7)[1:], place{"topic", 7, at(7)}.append(nil))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		roundTrip(t, peerKind, key, value)
 		roundTrip(t, claimKind, key, value)
 		roundTrip(t, banKind, key, value)
+		roundTripObject(t, key, value)
 	})
+}
+
+func roundTripObject(t *testing.T, key, value []byte) {
+	if topic, seq, ok := cutSeqKey(key); ok && !bytes.Equal(seqKey('x', string(topic), seq)[1:], key) {
+		t.Errorf("%x does not survive a round trip", key)
+	}
+	if e, ok := parseEntry(value); ok && !bytes.Equal(e.append(nil), value) {
+		t.Errorf("%x does not survive a round trip", value)
+	}
+	if p, ok := parsePlace(value); ok && !bytes.Equal(p.append(nil), value) {
+		t.Errorf("%x does not survive a round trip", value)
+	}
+	if set, topic, ok := parseAnchor(value); ok && !bytes.Equal(append(appendTime(nil, set), topic...), value) {
+		t.Errorf("%x does not survive a round trip", value)
+	}
 }
 
 func roundTrip[R core.Record](t *testing.T, k kind[R], key, value []byte) {

@@ -52,7 +52,8 @@ type Store struct {
 	claims table[core.SavedClaim]
 	bans   table[core.SavedBan]
 
-	logging sync.Mutex   // one change to the logs of objects at a time
+	logging sync.Mutex // one change to the logs of objects at a time
+	garbage garbage
 	endsMu  sync.RWMutex // held for moments only, never over a write
 	logs    map[string]ends
 
@@ -109,7 +110,7 @@ func open(dir string, files vfs.FS, sync *pebble.WriteOptions, log *slog.Logger)
 		peers: newTable(peerKind), claims: newTable(claimKind), bans: newTable(banKind),
 	}
 	defer contain(&s.panics, &err)
-	cache := pebble.NewCache(cacheBytes)
+	cache := pebble.NewCache(cacheBytes + 2*bufferBytes)
 	defer cache.Unref()
 	if s.db, err = pebble.Open(dir, s.options(cache, log)); err != nil {
 		return nil, err
@@ -187,6 +188,9 @@ func (s *Store) use(f func() error) (err error) {
 	defer contain(&s.panics, &err)
 	return f()
 }
+
+// usable is the error of a call that has nothing to do.
+func (s *Store) usable() error { return s.use(func() error { return nil }) }
 
 // commit carries out what fill puts into a batch of about size bytes, all of it or
 // nothing.

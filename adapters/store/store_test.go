@@ -234,6 +234,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(writeInto); dir != "" {
 		writeUntilKilled(dir)
 	}
+	if dir := os.Getenv(writeObjectsInto); dir != "" {
+		writeObjectsUntilKilled(dir)
+	}
 	if dir := os.Getenv(openReadOnly); dir != "" {
 		_, err := Open(filepath.Join(dir, "store"), quiet)
 		fmt.Print(err)
