@@ -289,7 +289,7 @@ func TestWhatWasMissedLongAgoIsFound(t *testing.T) {
 	s.connect(all)
 	s.run(time.Minute)
 	s.nodes[0].land("t", idN(0), s.now.Add(-time.Hour))
-	took, ok := s.settled(1, 10*time.Minute)
+	took, ok := s.settled(1, 30*time.Minute) // it is chance who is asked: nobody asks this one in 0.2 %
 	t.Logf("found after %v", took)
 	if !ok {
 		t.Errorf("not everywhere within %v", took)

@@ -247,6 +247,10 @@ const (
 	// on its way, at a thousand objects a second, is not many.
 	againAfter = time.Second
 	manyTold   = 256
+	// settled is the pause between the end of a pull on joining and the next ordinary
+	// question, which shows what the carrier got before the mesh reached us. Chosen as
+	// twice the heartbeat with which gossipsub mends its meshes.
+	settled = 2 * time.Second
 	// someTold is how many IDs, told in another pull, bring the next deep one forward.
 	// Chosen because a filter hides one in a hundred.
 	someTold = 32
@@ -279,6 +283,9 @@ func (m *Machine) ended(now time.Time, l *pull, well bool) {
 func (m *Machine) reschedule(now time.Time, t *topic, l *pull, digs bool) {
 	if l.told >= manyTold {
 		t.again, t.askAt = true, core.Earliest(t.askAt, now.Add(againAfter))
+	}
+	if l.kind == joining {
+		t.askAt = core.Earliest(t.askAt, now.Add(settled))
 	}
 	if digs {
 		t.deepAt = now.Add(m.cfg.DeepEvery)
