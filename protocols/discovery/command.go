@@ -102,10 +102,9 @@ func (m *Machine) setValidators(out *[]core.Effect) {
 // keys that nobody proved. The others are not told of the change.
 func (m *Machine) reconsider(out *[]core.Effect) {
 	unproven := len(m.admissions.keys) > len(m.admissions.proven)
-	for _, id := range m.refusals.order {
-		r := m.refusals.of[id]
-		if r.ByUs && r.Reason == handshake.Membership.String() && (unproven || m.admissions.isMember(id)) {
-			m.dialing.Handle(m.now, core.Command{Body: dialing.Retry{Peer: id}}, out)
+	for _, r := range m.refusals.all() {
+		if r.ByUs && r.Reason == handshake.Membership.String() && (unproven || m.admissions.isMember(r.Peer)) {
+			m.dialing.Handle(m.now, core.Command{Body: dialing.Retry{Peer: r.Peer}}, out)
 		}
 	}
 }

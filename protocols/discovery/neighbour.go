@@ -96,7 +96,7 @@ func (m *Machine) disconnected(ev core.Disconnected, out *[]core.Effect) {
 // unreached treats, with symmetry, a peer that left when its time was all but over as
 // one whose time is over: both ends count it, and the one that is first disconnects.
 func (m *Machine) unreached(peer core.PeerID, n *neighbour, out *[]core.Effect) {
-	told, late := m.refusals.of[peer].At, m.now.Sub(n.since) >= m.cfg.SymmetryWithin*9/10
+	told, late := m.refusals.get(peer).At, m.now.Sub(n.since) >= m.cfg.SymmetryWithin*9/10
 	if !m.cfg.Symmetry || n.member || n.plain || n.guest || !late || !told.Before(n.since) {
 		return
 	}

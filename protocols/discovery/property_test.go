@@ -196,7 +196,7 @@ func (c *chaos) check(r *rapid.T) {
 	if len(c.actions) != 0 {
 		r.Fatalf("%d actions are left", len(c.actions))
 	}
-	if len(c.refusals.of) != len(c.refusals.order) || len(c.relayed.of) != len(c.relayed.order) {
+	if len(c.refusals.of) != c.refusals.order.Len() || len(c.relayed.of) != len(c.relayed.order) {
 		r.Fatal("a bounded memory lost count")
 	}
 }

@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"cmp"
+	"container/list"
 	"crypto/ed25519"
 	"fmt"
 	"slices"
@@ -39,28 +40,49 @@ func (r Refusal) String() string {
 	return fmt.Sprintf("%s: %s: %s", who, r.Reason, r.Text)
 }
 
-// refusals remembers the last failures, one of each peer.
+// refusals remembers the last failures, one of each peer. A peer that fails again
+// and again costs no more than its turn in the list.
 type refusals struct {
-	of    map[core.PeerID]Refusal
-	order []core.PeerID // the oldest first
+	of    map[core.PeerID]*list.Element
+	order *list.List // of Refusal, the oldest first
 }
 
-func newRefusals() refusals { return refusals{of: map[core.PeerID]Refusal{}} }
+func newRefusals() refusals { return refusals{map[core.PeerID]*list.Element{}, list.New()} }
 
 func (r *refusals) add(f Refusal) {
-	r.forget(f.Peer)
-	if len(r.order) >= maxRefusals {
-		r.forget(r.order[0])
+	if at := r.of[f.Peer]; at != nil {
+		at.Value = f
+		r.order.MoveToBack(at)
+		return
 	}
-	r.of[f.Peer] = f
-	r.order = append(r.order, f.Peer)
+	if len(r.of) >= maxRefusals {
+		r.forget(r.order.Front().Value.(Refusal).Peer)
+	}
+	r.of[f.Peer] = r.order.PushBack(f)
+}
+
+// get is the last failure of a peer; the zero value: there was none.
+func (r *refusals) get(peer core.PeerID) (f Refusal) {
+	if at := r.of[peer]; at != nil {
+		f = at.Value.(Refusal)
+	}
+	return f
 }
 
 func (r *refusals) forget(peer core.PeerID) {
-	if _, ok := r.of[peer]; ok {
+	if at := r.of[peer]; at != nil {
+		r.order.Remove(at)
 		delete(r.of, peer)
-		r.order = slices.DeleteFunc(r.order, func(p core.PeerID) bool { return p == peer })
 	}
+}
+
+// all are the failures, the oldest first.
+func (r *refusals) all() []Refusal {
+	all := make([]Refusal, 0, len(r.of))
+	for at := r.order.Front(); at != nil; at = at.Next() {
+		all = append(all, at.Value.(Refusal))
+	}
+	return all
 }
 
 // Peer is one connected peer as the protocols see it.
@@ -101,13 +123,7 @@ func (m *Machine) Peers(now time.Time) []Peer {
 func (m *Machine) Known(now time.Time) []dialing.PeerState { return m.dialing.Peers(now) }
 
 // Refusals are the handshakes that failed last, the oldest first; one of each peer.
-func (m *Machine) Refusals(time.Time) []Refusal {
-	all := make([]Refusal, 0, len(m.refusals.order))
-	for _, p := range m.refusals.order {
-		all = append(all, m.refusals.of[p])
-	}
-	return all
-}
+func (m *Machine) Refusals(time.Time) []Refusal { return m.refusals.all() }
 
 // ClaimState is a booked claim.
 type ClaimState struct {

@@ -136,7 +136,7 @@ const (
 )
 
 func (s sampled) run(t *testing.T) {
-	collectAt(t, 40)
+	collectAt(t, 60)
 	cfg := wide()
 	cfg.Loss = s.loss
 	c := newCrowd(t, 1, cfg)
