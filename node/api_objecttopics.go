@@ -1,10 +1,12 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -59,7 +61,8 @@ func authorKeys(list []string) (keys []ed25519.PublicKey, err error) {
 	return AuthorKeys(set), nil
 }
 
-// AuthorKeys are the keys of a set, for ObjectTopic.AuthorKeys; weights do not count.
+// AuthorKeys are the keys of a set, for ObjectTopic.AuthorKeys, in a stable order;
+// weights do not count.
 func AuthorKeys(set ValidatorSet) (keys []ed25519.PublicKey) {
 	for id := range set.Peers {
 		keys = append(keys, peerKey(id))
@@ -67,6 +70,7 @@ func AuthorKeys(set ValidatorSet) (keys []ed25519.PublicKey) {
 	for key := range set.Keys {
 		keys = append(keys, key[:])
 	}
+	slices.SortFunc(keys, func(x, y ed25519.PublicKey) int { return bytes.Compare(x, y) })
 	return keys
 }
 
