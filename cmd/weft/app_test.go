@@ -236,7 +236,7 @@ func TestLibrariesLogThroughOurs(t *testing.T) {
 func TestAddrFileIsReplacedInOnePiece(t *testing.T) {
 	path := t.TempDir() + "/addr"
 	for _, text := range []string{"first\n", "second\n"} {
-		if err := writeAtomically(path, text); err != nil {
+		if err := writeAtomically("--addr-file", path, text); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(path)

@@ -57,7 +57,7 @@ func (a *app) devnetUpCommand() *cobra.Command {
 	c.Flags().IntVarP(&f.nodes, "nodes", "n", 5, fmt.Sprintf("how many nodes, 1 to %d", devnet.MaxNodes))
 	c.Flags().IntVar(&f.apiPort, "api-base-port", 0, "`port` of the first node's API; the others follow (0: any free ports)")
 	c.Flags().Float64Var(&f.rate, "rate", 0, "test messages a second, published by random nodes on the first topic")
-	nodeSchema().Only("network", "topology", "symmetry", "topic", "max_message", "target_degree", "tls_only").Flags(c.Flags())
+	runSettings().Only("network", "topology", "symmetry", "topic", "object_topic", "max_message", "target_degree", "tls_only").Flags(c.Flags())
 	return c
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,44 +13,6 @@ import (
 	weftv1 "github.com/weftnet/weft/adapters/admin/weft/v1"
 	"github.com/weftnet/weft/node"
 )
-
-func (a *app) topicsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "topics",
-		Short: "List the topics that the node takes part in",
-		Args:  takes(0, 0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.call(cmd, func(ctx context.Context, c *client) error { return c.topics(ctx) })
-		},
-	}
-}
-
-func (c *client) topics(ctx context.Context) error {
-	m, err := c.api.Topics(ctx, &weftv1.TopicsRequest{})
-	if err != nil {
-		return err
-	}
-	return c.show(m, func() error {
-		var rows [][]string
-		for _, t := range m.GetTopics() {
-			rows = append(rows, []string{t.GetName(), strconv.Itoa(len(t.GetPeers())), number(t.GetMesh()), partIn(t),
-				number(t.GetReceived()), number(t.GetPublished()), number(t.GetDuplicates())})
-		}
-		return c.table("TOPIC PEERS MESH PART RECEIVED PUBLISHED DUPLICATES", rows)
-	})
-}
-
-func number[N uint32 | uint64](n N) string { return strconv.FormatUint(uint64(n), 10) }
-
-func partIn(t *weftv1.Topic) string {
-	switch {
-	case t.GetJoined() && t.GetSubscribed():
-		return "joined,subscribed"
-	case t.GetSubscribed():
-		return "subscribed"
-	}
-	return "joined"
-}
 
 type publishFlags struct {
 	file    string
@@ -68,8 +29,10 @@ func (a *app) publishCommand() *cobra.Command {
 			"(exit code 4), and returns once the message is handed over: no promise of delivery.",
 		Example: "  weft publish news hello\n  weft publish files -f photo.jpg\n  date | weft publish news -",
 		Args:    takes(1, 2, "a TOPIC and DATA, -f FILE, or -"),
+
+		ValidArgsFunction: a.completes(messageTopics),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := a.payload(args[1:], f.file)
+			data, err := a.payload(cmd, args[1:], f.file)
 			if err != nil {
 				return err
 			}
@@ -83,11 +46,11 @@ func (a *app) publishCommand() *cobra.Command {
 	return c
 }
 
-// payload reads the message from wherever the command line says.
-func (a *app) payload(args []string, file string) ([]byte, error) {
+// payload reads what a command sends from wherever the command line says.
+func (a *app) payload(cmd *cobra.Command, args []string, file string) ([]byte, error) {
 	switch {
 	case (len(args) == 1) == (file != ""):
-		return nil, usagef("weft publish takes one message: DATA, -f FILE, or - for the standard input")
+		return nil, usagef("%s takes one message: DATA, -f FILE, or - for the standard input", cmd.CommandPath())
 	case file != "":
 		f, err := os.Open(file)
 		if err != nil {

@@ -17,6 +17,7 @@ const (
 	groupLinks    = "links"
 	groupPolicy   = "policy"
 	groupMessages = "messages"
+	groupObjects  = "objects"
 	groupTools    = "tools"
 )
 
@@ -45,6 +46,7 @@ func (a *app) rootCommand() *cobra.Command {
 		&cobra.Group{ID: groupLinks, Title: "Links and the DHT:"},
 		&cobra.Group{ID: groupPolicy, Title: "Whom to trust:"},
 		&cobra.Group{ID: groupMessages, Title: "Messages:"},
+		&cobra.Group{ID: groupObjects, Title: "Objects:"},
 		&cobra.Group{ID: groupTools, Title: "Tools:"},
 	)
 	root.SetHelpCommandGroupID(groupTools)
@@ -54,6 +56,7 @@ func (a *app) rootCommand() *cobra.Command {
 	a.addTo(root, groupLinks, a.connectCommand, a.disconnectCommand, a.pingCommand, a.findCommand, a.closestCommand)
 	a.addTo(root, groupPolicy, a.validatorsCommand, a.bansCommand, a.banCommand, a.unbanCommand)
 	a.addTo(root, groupMessages, a.publishCommand, a.subscribeCommand)
+	a.addTo(root, groupObjects, a.objectCommand, a.broadcastCommand, a.candidatesCommand, a.decideCommand)
 	a.addTo(root, groupTools, a.keyCommand, a.configCommand, a.devnetCommand, a.doctorCommand, a.versionCommand)
 	return root
 }

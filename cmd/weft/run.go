@@ -90,7 +90,7 @@ func (a *app) announce(n *node.Node) error {
 	if file == "" {
 		return nil
 	}
-	return writeAtomically(file, text.String())
+	return writeAtomically("--addr-file", file, text.String())
 }
 
 // end closes the node within a bound, after it has said that it is not ready.
@@ -111,10 +111,10 @@ func (a *app) end(n *node.Node) error {
 }
 
 // writeAtomically replaces a file so that a reader sees all of it or none.
-func writeAtomically(path, text string) error {
+func writeAtomically(flag, path, text string) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
 	if err != nil {
-		return fmt.Errorf("--addr-file cannot be written: %w; name a file in a writable directory", err)
+		return fmt.Errorf("%s cannot be written: %w; name a file in a writable directory", flag, err)
 	}
 	_, err = f.WriteString(text)
 	err = errors.Join(err, f.Chmod(0o644), f.Close())
@@ -122,7 +122,7 @@ func writeAtomically(path, text string) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("--addr-file cannot be written: %w; name a file in a writable directory", err), os.Remove(f.Name()))
+		return errors.Join(fmt.Errorf("%s cannot be written: %w; name a file in a writable directory", flag, err), os.Remove(f.Name()))
 	}
 	return nil
 }

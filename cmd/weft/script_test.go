@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -44,7 +45,10 @@ func TestMain(m *testing.M) {
 //	                            command fails, exactly one line "weft: …" on stderr
 //	unprivileged CODE PROGRAM…  the same, without root's right to ignore file modes
 //	eventually CODE PROGRAM…    the same, again and again until the code is right
+//	until REGEXP PROGRAM…       the same with code 0, until its output matches
 //	random FILE BYTES           makes a file
+//	extract FILE REGEXP VAR     sets $VAR to what the group of the expression matches
+//	name VAR FILE               sets $VAR to the first line of a file
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
@@ -57,6 +61,9 @@ func TestScripts(t *testing.T) {
 			"unprivileged": cmdUnprivileged,
 			"eventually":   cmdEventually,
 			"random":       cmdRandom,
+			"name":         cmdName,
+			"until":        cmdUntil,
+			"extract":      cmdExtract,
 		},
 	})
 }
@@ -246,4 +253,33 @@ func cmdRandom(ts *testscript.TestScript, _ bool, args []string) {
 	_, err := rand.Read(data)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
+}
+
+func cmdName(ts *testscript.TestScript, _ bool, args []string) {
+	line, _, _ := strings.Cut(ts.ReadFile(args[1]), "\n")
+	ts.Setenv(args[0], line)
+}
+
+func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(patience); ; time.Sleep(lookEvery) {
+		code := exitOf(ts, ts.Exec(args[1], args[2:]...))
+		if code == 0 && want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("no match for %s after %s", args[0], patience)
+		}
+	}
+}
+
+func cmdExtract(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := regexp.Compile(args[1])
+	ts.Check(err)
+	m := want.FindStringSubmatch(ts.ReadFile(args[0]))
+	if len(m) != 2 {
+		ts.Fatalf("%s does not have one group, or %s no match", args[1], args[0])
+	}
+	ts.Setenv(args[2], m[1])
 }

@@ -40,6 +40,7 @@ func daemonSettings() settings.Schema {
 		{Key: "addr_file", Kind: settings.Text, Default: "", Group: headJoining, Usage: "write the node's addresses to this `file` once they can be dialled"},
 		{Key: "consensus_key", Kind: settings.Text, Default: "", Group: headData,
 			Usage: "`file` of the key of a consensus identity, as weft key consensus makes it, which is proved to every peer"},
+		objectTopicSetting(),
 		{Key: "drain_delay", Kind: settings.Period, Default: time.Duration(0), Group: headAPI,
 			Usage: "on SIGTERM, how long to serve on while /readyz already says no"},
 	}
@@ -185,6 +186,9 @@ func (a *app) bareConfig() (node.Config, error) {
 	}
 	var err error
 	if cfg.APIToken, err = a.token(); err != nil {
+		return cfg, err
+	}
+	if cfg.ObjectTopics, err = a.objectTopics(); err != nil {
 		return cfg, err
 	}
 	cfg.DefaultBootstrap = a.network.bootstrap

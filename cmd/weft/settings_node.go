@@ -17,7 +17,7 @@ const (
 	headJoining = "Addresses and joining"
 	headData    = "Identity and data"
 	headLimits  = "Connections and limits"
-	headTopics  = "Messages"
+	headTopics  = "Messages and objects"
 	headAPI     = "API and operation"
 )
 

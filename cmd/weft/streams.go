@@ -10,6 +10,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
 
 	weftv1 "github.com/weftnet/weft/adapters/admin/weft/v1"
 )
@@ -74,27 +75,65 @@ func follow[M any](stream *connect.ServerStreamForClient[M], count uint64, show 
 func (a *app) subscribeCommand() *cobra.Command {
 	var f streamFlags
 	var raw bool
+	var after uint64
 	c := &cobra.Command{
 		Use:   "subscribe TOPIC",
-		Short: "Print the messages of a topic as they come",
+		Short: "Print the messages or objects of a topic as they come",
 		Long: "Print the messages of a topic as they come, the node's own included: a payload a line;\n" +
 			"with -o json an object a line, the payload in base64; with --raw the exact bytes, one\n" +
-			"after the other.",
-		Example: "  weft subscribe news\n  weft subscribe files --raw --count 1 > photo.jpg",
+			"after the other.\n\n" +
+			"Of a topic of objects, print each once it is valid, after all that it depends on. With\n" +
+			"--after N begin with those kept after number N, 0 for all: -o json tells the number as\n" +
+			"seq, and a reader that remembers it loses nothing over restarts of itself and the node.",
+		Example: "  weft subscribe news\n  weft subscribe files --raw --count 1 > photo.jpg\n  weft subscribe blocks --after 0 -o json",
 		Args:    takes(1, 1, "one TOPIC"),
+
+		ValidArgsFunction: a.completes(allTopics),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if raw && a.json() {
 				return usagef("--raw and -o json exclude each other; choose one")
 			}
-			return a.watch(cmd, f, func(ctx context.Context, c *client) error { return c.subscribe(ctx, args[0], f.count, raw) })
+			from := &after
+			if !cmd.Flags().Changed("after") {
+				from = nil
+			}
+			return a.watch(cmd, f, func(ctx context.Context, c *client) error { return c.subscribe(ctx, args[0], from, f.count, raw) })
 		},
 	}
 	f.add(c, "messages")
+	c.Flags().Uint64Var(&after, "after", 0, "begin after the object of this sequence `number`, with 0 at the first")
 	c.Flags().BoolVar(&raw, "raw", false, "print the exact bytes, without line ends between messages")
 	return c
 }
 
-func (c *client) subscribe(ctx context.Context, topic string, count uint64, raw bool) error {
+// subscribe reads whichever the topic has, messages or objects.
+func (c *client) subscribe(ctx context.Context, topic string, after *uint64, count uint64, raw bool) error {
+	m, err := c.api.Topics(ctx, &weftv1.TopicsRequest{Topic: topic})
+	switch {
+	case err != nil && connect.CodeOf(err) != connect.CodeNotFound:
+		return err
+	case len(m.GetObjectTopics()) > 0:
+		return c.subscribeObjects(ctx, topic, after, count, raw)
+	case after != nil:
+		return fmt.Errorf("%q is no topic of objects of this node, and others keep nothing to begin after; `weft topics` lists them", topic)
+	}
+	return c.subscribeMessages(ctx, topic, count, raw)
+}
+
+func (c *client) subscribeObjects(ctx context.Context, topic string, after *uint64, count uint64, raw bool) error {
+	stream, err := c.api.SubscribeObjects(ctx, &weftv1.SubscribeObjectsRequest{Topic: topic, After: after})
+	if err != nil {
+		return err
+	}
+	return follow(stream, count, func(m *weftv1.SubscribeObjectsResponse) error {
+		if m.GetMissed() > 0 {
+			c.log.Warn("objects are not kept any more and were passed over", "missed", m.GetMissed(), "before", m.GetSeq())
+		}
+		return c.printPayload(m, m.GetObject().GetPayload(), raw)
+	})
+}
+
+func (c *client) subscribeMessages(ctx context.Context, topic string, count uint64, raw bool) error {
 	stream, err := c.api.Subscribe(ctx, &weftv1.SubscribeRequest{Topic: topic})
 	if err != nil {
 		return err
@@ -105,19 +144,20 @@ func (c *client) subscribe(ctx context.Context, topic string, count uint64, raw 
 			c.log.Warn("messages were lost: this subscriber is too slow", "lost", m.GetDropped()-missed)
 			missed = m.GetDropped()
 		}
-		return c.printMessage(m, raw)
+		return c.printPayload(m, m.GetData(), raw)
 	})
 }
 
-func (c *client) printMessage(m *weftv1.SubscribeResponse, raw bool) error {
+// printPayload prints what a message carries.
+func (c *client) printPayload(m proto.Message, data []byte, raw bool) error {
 	switch {
 	case raw:
-		_, err := c.stdout.Write(m.GetData())
+		_, err := c.stdout.Write(data)
 		return err
 	case interactive(c.stdout):
-		return c.lineOf(m, func() string { return harmless(string(m.GetData())) })
+		return c.lineOf(m, func() string { return harmless(string(data)) })
 	}
-	return c.lineOf(m, func() string { return string(m.GetData()) })
+	return c.lineOf(m, func() string { return string(data) })
 }
 
 type eventFlags struct {

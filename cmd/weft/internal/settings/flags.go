@@ -42,7 +42,7 @@ type flagValue struct {
 }
 
 func (f *flagValue) Set(arg string) error {
-	if _, err := f.setting.Kind.parse(arg); err != nil {
+	if _, err := f.setting.Kind.Parse(arg); err != nil {
 		return &Error{f.setting.Key, flagOrigin + f.setting.Flag(), err.Error()}
 	}
 	if f.setting.Kind != List {

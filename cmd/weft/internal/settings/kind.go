@@ -25,9 +25,9 @@ func (k Kind) String() string {
 	return [...]string{"text", "bool", "number", "duration", "bytes", "text"}[k]
 }
 
-// parse turns a layer's value into the kind's Go type. Flags and the environment
+// Parse turns a layer's value into the kind's Go type. Flags and the environment
 // hold text; a TOML file holds its own types.
-func (k Kind) parse(raw any) (any, error) {
+func (k Kind) Parse(raw any) (any, error) {
 	switch k {
 	case Switch:
 		return parseSwitch(raw)

@@ -128,7 +128,8 @@ func syntaxError(setting, path string, err error) error {
 var serviceLink = regexp.MustCompile(`(_SERVICE_(HOST|PORT)(_\w+)?|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
 // environment is koanf's view of the variables. An empty one counts as not set,
-// as compose files produce them; a list is separated by commas or white space.
+// as compose files produce them; a list is separated by commas or white
+// space, by the latter alone where its elements hold commas.
 func (s Schema) environment(environ []string) env.Opt {
 	transform := func(name, value string) (string, any) {
 		if value == "" || serviceLink.MatchString(name) {
@@ -136,7 +137,7 @@ func (s Schema) environment(environ []string) env.Opt {
 		}
 		key := strings.ToLower(strings.TrimPrefix(name, envPrefix))
 		if x, known := s.find(key); known && x.Kind == List {
-			return key, strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+			return key, strings.FieldsFunc(value, func(r rune) bool { return r == ',' && !x.Spaced || unicode.IsSpace(r) })
 		}
 		return key, value
 	}

@@ -16,6 +16,7 @@ type Setting struct {
 	Form    string          // what the help shows for a value, as "open|members"; empty: by Kind, or `so` in Usage
 	Group   string          // the heading it stands under in the help; may be empty
 	Secret  bool            // never shown
+	Spaced  bool            // of a List: its elements hold commas, so that white space alone parts them in a variable
 	Check   func(any) error // refuses values that Kind allows; may be nil
 }
 
@@ -25,9 +26,17 @@ func (s Setting) Flag() string { return strings.ReplaceAll(s.Key, "_", "-") }
 // Env is the setting's environment variable.
 func (s Setting) Env() string { return envPrefix + strings.ToUpper(s.Key) }
 
+// format shows a value as it would be written.
+func (s Setting) format(v any) string {
+	if list, isList := v.([]string); isList && s.Spaced {
+		return strings.Join(list, " ")
+	}
+	return s.Kind.Format(v)
+}
+
 // read turns what a layer holds into a checked value.
 func (s Setting) read(raw any) (any, error) {
-	v, err := s.Kind.parse(raw)
+	v, err := s.Kind.Parse(raw)
 	if err != nil {
 		return nil, err
 	}

@@ -253,13 +253,13 @@ func TestFlagsKnowTheirGroupAndTheirWords(t *testing.T) {
 
 func TestSizesReadBackAsShown(t *testing.T) {
 	for _, text := range []string{"0", "7", "64KiB", "1MiB", "16MiB", "3GiB", "1025"} {
-		v, err := Size.parse(text)
+		v, err := Size.Parse(text)
 		if err != nil || Size.Format(v) != text {
 			t.Errorf("%s: got %s, %v", text, Size.Format(v), err)
 		}
 	}
 	for _, text := range []string{"", "-1", "1.5MiB", "99999999999999999999", "MiB", "5000000000GiB"} {
-		if v, err := Size.parse(text); err == nil {
+		if v, err := Size.Parse(text); err == nil {
 			t.Errorf("%q: got %v, want an error", text, v)
 		}
 	}

@@ -102,7 +102,7 @@ const hidden = "(set)"
 func (v *Values) All() []Shown {
 	out := make([]Shown, len(v.schema))
 	for i, s := range v.schema {
-		text := s.Kind.Format(v.k.Get(s.Key))
+		text := s.format(v.k.Get(s.Key))
 		if s.Secret && text != "" {
 			text = hidden
 		}
