@@ -180,6 +180,7 @@ func TestAFullDiskRefusesWritesUntilThereIsRoom(t *testing.T) {
 	if !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "free some space") || saved < 50 {
 		t.Fatalf("after %d objects: %v", saved, err)
 	}
+	grow(t, filler, 1<<20) // a peer takes less than what was refused
 	if err := s.Save(aPeer(t, 1)); !errors.Is(err, ErrFull) {
 		t.Errorf("Save = %v", err)
 	}
@@ -190,6 +191,19 @@ func TestAFullDiskRefusesWritesUntilThereIsRoom(t *testing.T) {
 	saveObjects(t, s, anObject("a", uint64(saved)+1, 64<<10))
 	save(t, s, aPeer(t, 1))
 	checkSaved(t, s, saved+1)
+}
+
+// grow makes a file larger by so many bytes.
+func grow(t *testing.T, path string, by int) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(make([]byte, by)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Something else takes the last byte while the store writes.

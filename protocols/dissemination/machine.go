@@ -349,7 +349,7 @@ func (m *Machine) anchor(c Anchor, out *[]core.Effect) {
 	}
 	m.remember(l, c.ID)
 	m.unwant(c.ID)
-	perform(out, SaveAnchor{Topic: c.Topic, ID: c.ID})
+	perform(out, SaveAnchor(c))
 	m.pending.Landed(m.now, c.ID, &m.actions)
 }
 
