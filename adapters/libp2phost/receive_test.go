@@ -157,7 +157,8 @@ func TestATooLongMessageEndsItsStreamAndNoMore(t *testing.T) {
 }
 
 func TestAMessageThatDoesNotEndInTimeEndsItsStream(t *testing.T) {
-	const timeout = 300 * time.Millisecond
+	t.Parallel() // it waits for time to pass
+	const timeout = time.Second // a busy machine may take some of it to write
 	onBothTransports(t, func(t *testing.T, transport string) {
 		b := newSpeaker(t, func(c *Config) { c.FrameTimeout = timeout })
 		p := newRawPeer(t, b, transport)
@@ -175,7 +176,8 @@ func TestAMessageThatDoesNotEndInTimeEndsItsStream(t *testing.T) {
 
 // A byte now and then does not keep a message alive.
 func TestATricklingMessageEndsItsStream(t *testing.T) {
-	b := newSpeaker(t, func(c *Config) { c.FrameTimeout = 300 * time.Millisecond })
+	t.Parallel() // it waits for time to pass
+	b := newSpeaker(t, func(c *Config) { c.FrameTimeout = time.Second })
 	p := newRawPeer(t, b, "tcp")
 	s := p.open(t, talkProtocol)
 	write(t, s, p.frame("one"), announcement(1<<20))
@@ -189,13 +191,14 @@ func TestATricklingMessageEndsItsStream(t *testing.T) {
 }
 
 func TestASilentStreamIsClosedOnTimeWithoutBlame(t *testing.T) {
-	const timeout = 600 * time.Millisecond
+	t.Parallel() // it waits for time to pass
+	const timeout = 2 * time.Second // most of it is slack for the second message
 	onBothTransports(t, func(t *testing.T, transport string) {
 		b := newSpeaker(t, func(c *Config) { c.FrameTimeout = timeout })
 		p := newRawPeer(t, b, transport)
 		s := p.open(t, talkProtocol)
 		write(t, s, p.frame("hello"))
-		time.Sleep(timeout / 2)
+		time.Sleep(timeout / 4)
 		begun := time.Now()
 		write(t, s, p.frame("each message gives it new time"))
 		eventually(t, "it is counted", func() bool { return b.Stats().Messages.Malformed["silent"] == 1 })
@@ -319,18 +322,17 @@ func TestFiftyPeersThatAnnounceTheLargestMessageAndStallCostLittle(t *testing.T)
 func TestPeersThatFillThePoolDoNotStopOthers(t *testing.T) {
 	const pool, peerPool = 256 << 10, 128 << 10
 	b := newSpeaker(t, func(c *Config) { c.Read.Pool, c.Read.PeerPool = pool, peerPool })
+	p := newRawPeer(t, b, "tcp")
+	s := p.open(t, talkProtocol)
 	for range 4 { // each holds a part of the pool, and the rest does not come
 		p := newRawPeer(t, b, "tcp")
 		write(t, p.open(t, talkProtocol), announcement(120<<10), make([]byte, 100<<10))
 	}
 	eventually(t, "nothing more can grow", func() bool { return b.Stats().Messages.HeldBytes > pool-pieceBytes })
-	p := newRawPeer(t, b, "tcp")
-	s := p.open(t, talkProtocol)
-	begun := time.Now()
 	write(t, s, p.frame("small"))
 	b.inbox.await(t, 1)
-	if took := time.Since(begun); took > stalledAfter/2 {
-		t.Errorf("a small message took %v", took)
+	if n := b.Stats().Messages.Malformed["evicted"]; n > 0 {
+		t.Errorf("a small message came after %d stalled ones had been ended", n)
 	}
 	write(t, s, p.frame(strings.Repeat("large", 20_000)))
 	b.inbox.await(t, 2)
@@ -365,6 +367,7 @@ func (in *inbox) from(p peer.ID) (n int) {
 }
 
 func TestAPeerWhoseMessagesCostMuchWaitsAndOthersDoNot(t *testing.T) {
+	t.Parallel() // it waits for time to pass
 	var hogID atomic.Value
 	hogID.Store(peer.ID(""))
 	in := newInbox()
@@ -372,7 +375,7 @@ func TestAPeerWhoseMessagesCostMuchWaitsAndOthersDoNot(t *testing.T) {
 		c.Deliver = func(m core.Received, done func(time.Duration)) {
 			in.deliver(m, func(time.Duration) {})
 			if m.Peer == hogID.Load() {
-				done(1500 * time.Millisecond)
+				done(3 * time.Second)
 			} else {
 				done(0)
 			}

@@ -135,9 +135,10 @@ func TestAMessageCountIsALimitToo(t *testing.T) {
 }
 
 func TestAStalledStreamIsGivenUpAndALaterMessageGetsANewOne(t *testing.T) {
+	t.Parallel() // it waits for time to pass
 	for _, transport := range bothTransports {
 		t.Run(transport, func(t *testing.T) {
-			a := newSpeaker(t, func(c *Config) { c.WriteTimeout = 300 * time.Millisecond })
+			a := newSpeaker(t, func(c *Config) { c.WriteTimeout = time.Second })
 			p := newReluctantPeer(t, libp2p.ListenAddrs(loopbackQUIC), libp2p.Transport(libp2pquic.NewTransport))
 			mustConnect(t, a.testHost, withTransport(p.info(), transport))
 			for range 30 { // more than a stream takes unread
@@ -261,7 +262,7 @@ func TestAMessageSentAMomentBeforeADisconnectArrives(t *testing.T) {
 			mustConnect(t, a.testHost, b.on(transport))
 			await(t, b.events, any1[core.Connected])
 			a.Send(vital(b.ID(), 9, "rejected"))
-			eventually(t, "it is sent", func() bool { return a.Stats().Messages.Sent == 1 })
+			eventually(t, "it is on its way", func() bool { return a.Stats().Messages.Sent == 1 && weftStreams(b, a.ID()) == 1 })
 			time.Sleep(100 * time.Millisecond) // the moment
 			if err := a.Disconnect(b.ID()); err != nil {
 				t.Fatal(err)
