@@ -20,17 +20,24 @@ const maxHolders = 2
 // members that carry its topic. With closure the first one is asked for all that
 // the object depends on, too.
 func (m *Machine) want(id object.ID, closure bool, holders ...core.PeerID) {
-	w := fetch.Want{ID: id, Holders: slices.DeleteFunc(holders, func(p core.PeerID) bool { return p == "" || p == m.cfg.Self })}
 	topic := m.topicOf(id)
-	for _, p := range m.some(topic) {
-		if !slices.Contains(w.Holders, p) {
-			w.Holders = append(w.Holders, p)
-		}
-	}
+	w := fetch.Want{ID: id, Holders: m.holders(topic, holders...)}
 	if l := m.topics[topic]; l != nil && closure {
 		w.Closure, w.Have = true, l.locator()
 	}
 	m.fetch.Want(m.now, w, &m.actions)
+}
+
+// holders are those who are likely to have an object, and a few others that carry its
+// topic: who does not answer is not waited for alone.
+func (m *Machine) holders(topic string, likely ...core.PeerID) []core.PeerID {
+	all := slices.DeleteFunc(slices.Clone(likely), func(p core.PeerID) bool { return p == "" || p == m.cfg.Self })
+	for _, p := range m.some(topic) {
+		if !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // topicOf is the topic of an object that others wait for; "": any.
@@ -91,11 +98,14 @@ func (m *Machine) exhausted(a fetch.Exhausted, out *[]core.Effect) {
 }
 
 // blameAbsent blames those who have just sent an object and do not have what
-// it depends on. What they pruned, or do not give for want of time, is no fault.
+// it depends on. What they pruned, or do not give for want of time, is no fault; nor
+// is what they said before they sent it.
 func (m *Machine) blameAbsent(a fetch.Exhausted, out *[]core.Effect) {
 	for _, w := range m.pending.Waiters(a.ID, maxBlamed) {
 		it := w.Body.(*item)
-		absent := slices.Contains(a.Replies, fetch.Reply{Peer: it.from, Status: fetch.StatusNotFound})
+		absent := slices.ContainsFunc(a.Replies, func(r fetch.Reply) bool {
+			return r.Peer == it.from && r.Status == fetch.StatusNotFound && !r.Asked.Before(it.at)
+		})
 		if absent && m.now.Sub(it.at) < m.cfg.Fresh {
 			m.blame(it.from, fetch.OffenceAbsent, fmt.Sprintf("it sent %s and does not have %s, on which that depends", it.ID, a.ID), out)
 			it.at = time.Time{} // once
@@ -134,7 +144,7 @@ func (m *Machine) missing(a catchup.Missing) {
 	for _, id := range a.IDs {
 		if !m.known(id) {
 			news++
-			m.fetch.Want(m.now, fetch.Want{ID: id, Holders: []core.PeerID{a.Peer}}, &m.actions)
+			m.fetch.Want(m.now, fetch.Want{ID: id, Holders: m.holders(a.Topic, a.Peer)}, &m.actions)
 		}
 	}
 	if a.More {
@@ -162,7 +172,7 @@ func (m *Machine) turnPages() {
 func (m *Machine) missedOne(c Missed) {
 	if !m.known(c.ID) {
 		m.stats.Missed++
-		m.fetch.Want(m.now, fetch.Want{ID: c.ID, Holders: []core.PeerID{c.Peer}}, &m.actions)
+		m.fetch.Want(m.now, fetch.Want{ID: c.ID, Holders: m.holders(c.Topic, c.Peer)}, &m.actions)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftnet/weft/protocols/catchup"
 	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/fetch"
 	"github.com/weftnet/weft/protocols/object"
@@ -157,6 +158,21 @@ func TestOnlyWhoLacksWhatItsObjectNeedsIsBlamed(t *testing.T) {
 				t.Errorf("blamed %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// Whoever did not have an object when it was asked, and got it later, may send what
+// depends on it.
+func TestNobodyIsBlamedForWhatItSaidBefore(t *testing.T) {
+	r, p := newRig(t, blocks()), chain(t, 2)
+	r.do(core.Joined{Peer: alice})
+	r.tell(Get{Ticket: "get", ID: p[0].ID})
+	asks := r.requests(alice)
+	r.pass(time.Second)
+	r.offers(alice, p[1])
+	r.answers(alice, asks[0], fetch.StatusNotFound, Parcel{})
+	if got := r.blamed(); len(got) > 0 {
+		t.Errorf("blamed %q", got)
 	}
 }
 
@@ -378,5 +394,24 @@ func TestAGetEndsWhenNobodyIsLeftToAsk(t *testing.T) {
 	}
 	if len(r.gets) != 0 || len(r.looked) != 0 || r.Stats().Fetch.Open != 0 {
 		t.Error("something is left over")
+	}
+}
+
+// Who lists an object and then does not answer is not waited for alone.
+func TestWhatWasListedIsAskedOfOthersToo(t *testing.T) {
+	r := newRig(t, blocks())
+	for _, p := range []core.PeerID{alice, bob} {
+		r.do(core.Joined{Peer: p})
+		told := catchup.Topics{Names: []string{"blocks"}}.Append(nil)
+		r.do(core.Arrived{Peer: p, Protocol: catchup.Protocol, Type: catchup.TypeTopics, Payload: told})
+	}
+	r.forgetAll()
+	r.tell(Missed{Peer: alice, Topic: "blocks", ID: block(t, "a").ID})
+	if len(r.requests(alice)) != 1 {
+		t.Fatal("alice is not asked first")
+	}
+	r.pass(10 * time.Second)
+	if len(r.requests(bob)) != 1 {
+		t.Error("bob is not asked next")
 	}
 }

@@ -49,6 +49,7 @@ type Exhausted struct {
 type Reply struct {
 	Peer   core.PeerID
 	Status Status
+	Asked  time.Time // when; it says nothing of what the peer got later
 }
 
 func (Serve) Action()     {}

@@ -152,7 +152,7 @@ func (w *want) answered(r *request, s Status) {
 	}
 	switch reply := w.reply(r.peer.id); reply.Status {
 	case statusAsked, StatusTimedOut, StatusGone:
-		reply.Status = s
+		reply.Status, reply.Asked = s, r.sent
 	}
 }
 
