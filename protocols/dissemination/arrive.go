@@ -252,6 +252,7 @@ func (m *Machine) accept(it *item, out *[]core.Effect) {
 		return
 	}
 	m.stats.Accepted++
+	m.landedAt = m.now
 	e := Entry{Seq: l.next, ID: it.ID, Size: len(it.Bytes), Landed: m.now}
 	l.add(e)
 	m.held[it.ID] = place{l, e.Seq}

@@ -23,7 +23,7 @@ func (m *Machine) want(id object.ID, closure bool, holders ...core.PeerID) {
 	topic := m.topicOf(id)
 	w := fetch.Want{ID: id, Holders: m.holders(topic, holders...)}
 	if l := m.topics[topic]; l != nil && closure {
-		w.Closure, w.Have = true, l.locator()
+		w.Closure, w.Have = true, m.locator(l)
 	}
 	m.fetch.Want(m.now, w, &m.actions)
 }
@@ -89,6 +89,7 @@ func (m *Machine) exhausted(a fetch.Exhausted, out *[]core.Effect) {
 	needed := len(m.gets[a.ID]) > 0 || len(m.pending.Waiters(a.ID, 1)) > 0
 	switch {
 	case !needed:
+		m.askAgain(a)
 	case !m.looked[a.ID] && m.lookups.Take(m.now):
 		m.looked[a.ID] = true
 		perform(out, FindHolders{ID: a.ID})

@@ -125,21 +125,3 @@ func (l *log) horizon(now time.Time) time.Time {
 	}
 	return oldest
 }
-
-// Bounds of a locator: so many of the newest IDs, and then ever sparser ones.
-const (
-	locatorDense = 32
-	maxLocator   = 64
-)
-
-// locator samples what we hold, so that who sends us what an object depends on knows
-// where to stop. Chosen like Bitcoin's block locator.
-func (l *log) locator() (ids []object.ID) {
-	for i, step := len(l.entries)-1, 1; i >= 0 && len(ids) < maxLocator; i -= step {
-		ids = append(ids, l.entries[i].ID)
-		if len(ids) > locatorDense {
-			step *= 2
-		}
-	}
-	return ids
-}

@@ -30,10 +30,12 @@ type Machine struct {
 	members    []core.PeerID
 	held       map[object.ID]place
 	judging    map[object.ID]*item
-	deadlines  []verdictBy // of judging, the earliest first
-	condemned  memory      // invalid objects
-	shunned    memory      // those that are not taken for a while
-	pages      []page      // of lists of what peers hold, to be gone on with
+	deadlines  []verdictBy        // of judging, the earliest first
+	condemned  memory             // invalid objects
+	shunned    memory             // those that are not taken for a while
+	pages      []page             // of lists of what peers hold, to be gone on with
+	agains     []again            // the next due first
+	retried    map[object.ID]bool // the same
 	gets       map[object.ID][]Ticket
 	looked     map[object.ID]bool // wanted: the DHT was asked for holders
 	validators map[string]bool    // keys
@@ -41,6 +43,7 @@ type Machine struct {
 	lookups    core.Bucket
 	unsaved    int   // bytes
 	failed     error // of the store
+	landedAt   time.Time
 	stats      Stats
 	actions    []core.Action // of the protocols, reused between inputs
 }
@@ -53,7 +56,7 @@ func New(cfg Config, rng *rand.Rand, now time.Time) (*Machine, error) {
 	}
 	m := &Machine{
 		cfg: cfg, rng: rng, topics: map[string]*log{}, held: map[object.ID]place{},
-		judging: map[object.ID]*item{}, gets: map[object.ID][]Ticket{}, looked: map[object.ID]bool{}, condemned: newMemory(cfg.MaxRemembered), shunned: newMemory(cfg.MaxRemembered),
+		judging: map[object.ID]*item{}, gets: map[object.ID][]Ticket{}, retried: map[object.ID]bool{}, looked: map[object.ID]bool{}, condemned: newMemory(cfg.MaxRemembered), shunned: newMemory(cfg.MaxRemembered),
 		lookups: core.Bucket{PerSecond: float64(cfg.LookupsPerMin) / 60, Most: float64(cfg.LookupsPerMin)},
 	}
 	m.pending = pending.New(cfg.Pending)
@@ -157,6 +160,7 @@ func (m *Machine) Tick(now time.Time, out *[]core.Effect) {
 		m.gossip.Tick(now, &m.actions)
 	}
 	m.undecided(out)
+	m.retryListed()
 	m.settle(out)
 	m.tidy(out)
 }
@@ -167,6 +171,9 @@ func (m *Machine) Deadline() (next time.Time) {
 		m.pending.Deadline(), m.fetch.Deadline(), m.catchup.Deadline(), m.gossip.Deadline(),
 	} {
 		next = core.Earliest(next, at)
+	}
+	if len(m.agains) > 0 {
+		next = core.Earliest(next, m.agains[0].due)
 	}
 	if len(m.deadlines) > 0 {
 		next = core.Earliest(next, m.deadlines[0].at)
@@ -204,7 +211,7 @@ func (m *Machine) act(a core.Action, out *[]core.Effect) {
 	case pending.Expired:
 		m.stats.Expired++
 	case pending.Want:
-		m.want(a.ID, true, a.Peer)
+		m.want(a.ID, m.behind(a.Depth), a.Peer)
 	case pending.Holder:
 		m.fetch.Holder(m.now, a.ID, a.Peer, &m.actions)
 	case pending.Unpark:

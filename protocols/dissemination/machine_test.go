@@ -415,3 +415,60 @@ func TestWhatWasListedIsAskedOfOthersToo(t *testing.T) {
 		t.Error("bob is not asked next")
 	}
 }
+
+// What was listed and nobody gave is asked for again, but not for ever.
+func TestWhatNobodyGaveIsAskedForAgain(t *testing.T) {
+	r := newRig(t, blocks())
+	r.do(core.Joined{Peer: alice})
+	r.tell(Missed{Peer: alice, Topic: "blocks", ID: block(t, "a").ID})
+	r.pass(10 * time.Minute)
+	if asks := r.requests(alice); len(asks) != 1+askAgainTimes {
+		t.Errorf("asked %d times", len(asks))
+	}
+	if len(r.agains)+len(r.retried) > 0 {
+		t.Error("it is kept for ever")
+	}
+}
+
+// While objects land, one that is missing has been overtaken, and what it depends on is
+// here: a closure would bring that again.
+func TestAClosureIsAskedForWhereMuchIsMissing(t *testing.T) {
+	r, c := newRig(t, blocks()), chain(t, 4)
+	r.do(core.Joined{Peer: alice})
+	r.offers(alice, block(t, "another"))
+	r.offers(alice, c[3])
+	asks := r.requests(alice)
+	if len(asks) != 1 || asks[0].Closure {
+		t.Fatalf("asked for %+v, want one object", asks)
+	}
+	r.answers(alice, asks[0], fetch.StatusFound, c[2])
+	if asks = r.requests(alice); len(asks) != 1 || !asks[0].Closure {
+		t.Fatalf("asked for %+v, want a closure: more is missing", asks)
+	}
+}
+
+// Objects depend on those of other topics: a locator names what landed last in any.
+func TestALocatorIsOfAllTopics(t *testing.T) {
+	r := newRig(t, blocks(), Topic{Name: "other", Keep: DefaultKeep()})
+	for _, p := range chain(t, 200) {
+		r.offers(alice, p)
+	}
+	r.pass(time.Second)
+	last := newParcel(t, "other", "last", nil)
+	r.offers(alice, last)
+	ids := r.locator(r.topics["blocks"])
+	if ids[0] != last.ID || len(ids) > maxLocator {
+		t.Errorf("%d IDs, the first %s, want %s", len(ids), ids[0], last.ID)
+	}
+	depth := func(id object.ID) int { return 200 - int(r.held[id].seq) }
+	for i, id := range ids[1:locatorDense] {
+		if depth(id) != i {
+			t.Errorf("number %d is %d deep", i+1, depth(id))
+		}
+	}
+	for i, id := range ids[locatorDense:] {
+		if want := locatorDense - 1 + 1<<(i+1) - 2; depth(id) != want {
+			t.Errorf("number %d of the sparse is %d deep, want %d", i, depth(id), want)
+		}
+	}
+}
