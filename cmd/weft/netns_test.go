@@ -174,8 +174,9 @@ func TestAMachineBehindAFirewallIsDroppedAndKeptOut(t *testing.T) {
 	}
 }
 
-// Both validators dial the same node only. The other node knows them from there, and
-// dials them, which one does not allow: it never sees that one up.
+// Both validators dial the same node. The other node knows them from there, and dials
+// them, which one does not allow: it never sees that one up. Itself it accepts nobody
+// either, or the DHT of that validator would come to it.
 func TestAValidatorThatAcceptsNobodyHasALowerUptime(t *testing.T) {
 	t.Parallel()
 	l := newLAN(t)
@@ -183,7 +184,7 @@ func TestAValidatorThatAcceptsNobodyHasALowerUptime(t *testing.T) {
 	leaf := []string{"--target-degree", "1", "--bootstrap", hub.addr()}
 	open := l.place().node(leaf...).start()
 	shut := l.place().firewalled().node(leaf...).start()
-	judge := l.place().node(leaf...).start()
+	judge := l.place().firewalled().node(leaf...).start()
 	for _, k := range []*kept{hub, judge} {
 		k.trust(open.id, shut.id)
 	}
