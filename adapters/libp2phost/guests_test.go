@@ -21,7 +21,7 @@ func fullHost(t *testing.T, change ...func(*Config)) *testHost {
 }
 
 func TestAGuestIsToldAsOneIsNeverAdmittedAndLeavesInTime(t *testing.T) {
-	t.Parallel() // it waits for time to pass
+	t.Parallel()                 // it waits for time to pass
 	const stay = 2 * time.Second // long enough to look at the guest on a busy machine
 	h, p := fullHost(t, func(c *Config) { c.GuestTime = stay }), plainHost(t)
 	streams := handed(h, testProtocol)

@@ -157,7 +157,7 @@ func TestATooLongMessageEndsItsStreamAndNoMore(t *testing.T) {
 }
 
 func TestAMessageThatDoesNotEndInTimeEndsItsStream(t *testing.T) {
-	t.Parallel() // it waits for time to pass
+	t.Parallel()                // it waits for time to pass
 	const timeout = time.Second // a busy machine may take some of it to write
 	onBothTransports(t, func(t *testing.T, transport string) {
 		b := newSpeaker(t, func(c *Config) { c.FrameTimeout = timeout })
@@ -191,7 +191,7 @@ func TestATricklingMessageEndsItsStream(t *testing.T) {
 }
 
 func TestASilentStreamIsClosedOnTimeWithoutBlame(t *testing.T) {
-	t.Parallel() // it waits for time to pass
+	t.Parallel()                    // it waits for time to pass
 	const timeout = 2 * time.Second // most of it is slack for the second message
 	onBothTransports(t, func(t *testing.T, transport string) {
 		b := newSpeaker(t, func(c *Config) { c.FrameTimeout = timeout })
