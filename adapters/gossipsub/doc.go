@@ -1,7 +1,8 @@
-// Package gossipsub is pubsub on raw topics: any bytes, flooded to everybody who
-// has joined the topic, through go-libp2p-pubsub's gossipsub.
+// Package gossipsub is pubsub through go-libp2p-pubsub's gossipsub, on two kinds of
+// topics: raw ones, of any bytes, which go to everybody who has joined them; and
+// those of objects, of which only valid ones are passed on (objects.go).
 //
-// Towards other nodes it behaves as plain libp2p does: default message IDs
+// On raw topics it behaves towards other nodes as plain libp2p does: default message IDs
 // (author and sequence number), strict signing, default mesh parameters. A weft
 // node in a network of plain ones is not told apart by its traffic, and the same
 // payload published twice arrives twice.
