@@ -73,7 +73,7 @@ func (p *parts) effector(n *Node) func(core.Effect) {
 }
 
 // troubles are the notices that an operator should see without asking.
-var troubles = []string{"bootstrap.unreachable", "bootstrap.fallback", "peer.banned", "claim.unsigned"}
+var troubles = []string{"bootstrap.unreachable", "bootstrap.fallback", "peer.banned", "claim.unsigned", "store.failed"}
 
 func (n *Node) notify(notice core.Notice) {
 	n.events.emit(notice.Kind, notice.Peer, notice.Text)

@@ -21,8 +21,10 @@ import (
 //     peer.left when a member is gone
 //   - peer.silent (it answers no ping), peer.offence, peer.banned, peer.unbanned
 //   - claim.unsigned (our own addresses could not be signed)
-//   - object.invalid (a peer sent what is invalid for everybody), store.failed
-//     (objects can be neither kept nor delivered)
+//   - object.invalid (a peer sent an object that nobody may take for valid),
+//     object.expired (one was given up that waited for others; told at most once in a
+//     minute)
+//   - store.failed (objects can be neither kept nor delivered until a restart)
 type Event struct {
 	Seq  uint64    // counts up from 1 for each node's run
 	Time time.Time // when the node noticed
@@ -122,7 +124,7 @@ func count(is bool) int {
 // everyday says that peers coming, going and failing cause events of a kind. Bans
 // are news.
 func everyday(kind string) bool {
-	return strings.HasPrefix(kind, "peer.") && kind != "peer.banned" && kind != "peer.unbanned"
+	return (strings.HasPrefix(kind, "peer.") || strings.HasPrefix(kind, "object.")) && kind != "peer.banned" && kind != "peer.unbanned"
 }
 
 // add opens a stream that starts with the recent events after seq.

@@ -36,6 +36,7 @@ func (n *Node) registerMetrics(p *parts) error {
 		metrics.Group(p.host.Stats, hostFields...),
 		metrics.Group(func() libp2phost.MessageStats { return p.host.Stats().Messages }, messageFields...),
 		metrics.Group(func() nodeStats { return n.stats(p) }, slices.Concat(nodeFields, dialingFields, discoveryFields)...),
+		metrics.Group(func() objectStats { return n.objectStats(p) }, slices.Concat(objectFields, travelFields)...),
 	}
 	if p.pubsub != nil {
 		all = append(all, metrics.GossipSub(p.pubsub.Stats))

@@ -121,7 +121,7 @@ func (n *Node) PutObject(ctx context.Context, topic string, d Draft) (ObjectID, 
 	if err != nil {
 		return ObjectID{}, err
 	}
-	if err := p.saveErr(); err != nil {
+	if err := p.objects.failing(); err != nil {
 		return ObjectID{}, err
 	}
 	parcel, err := n.seal(p, topic, d)

@@ -32,25 +32,33 @@ type Candidate struct {
 type court struct {
 	callbacks *queue.Queue[Candidate]
 
-	mu     sync.Mutex
-	last   uint64
-	open   []Candidate // of external applications, in order; bounded by what the machine lets wait
-	change chan struct{}
+	mu        sync.Mutex
+	last      uint64
+	open      []Candidate // of external applications, in order; bounded by what the machine lets wait
+	change    chan struct{}
+	running   map[ObjectID]time.Time // calls of callbacks, and by when each should return
+	listening int                    // calls of Next that wait
+	lapsed    time.Time              // when one passed last that was not decided; zero: since then one was
 }
 
 func newCourt() *court {
-	return &court{callbacks: queue.New[Candidate](), change: make(chan struct{})}
+	return &court{callbacks: queue.New[Candidate](), change: make(chan struct{}), running: map[ObjectID]time.Time{}}
 }
 
 // add takes in a candidate, for the callback of its topic or for those who listen.
 func (c *court) add(o Object, from peer.ID, callback bool) {
 	cand := Candidate{Object: o, From: from, Until: time.Now().Add(judgeWithin)}
-	if callback {
+	switch {
+	case !callback:
+		c.offer(cand)
+	case c.callbacks.Len() < maxCalls: // else it lapses, and comes again
 		c.callbacks.Push(cand)
-		return
 	}
-	c.offer(cand)
 }
+
+// maxCalls bounds the candidates that wait for a callback, those included that have
+// lapsed while it does not return.
+var maxCalls = dissemination.DefaultConfig("self", "net").MaxJudged
 
 // run calls the callbacks until ctx ends.
 func (c *court) run(ctx context.Context, d *desk) {
@@ -86,14 +94,28 @@ func (d *desk) decide(ctx context.Context, c Candidate) {
 	if decide == nil || ctx.Err() != nil {
 		return
 	}
+	defer d.court.calling(c)()
 	v, reason := decide(ctx, c.Object)
 	d.p.command(dissemination.Decided{ID: c.ID, Verdict: v, Reason: reason})
+}
+
+// calling notes a call of a callback, until its end.
+func (c *court) calling(cand Candidate) (ended func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running[cand.ID] = cand.Until
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.running, cand.ID)
+	}
 }
 
 // offer hands a candidate to those who listen.
 func (c *court) offer(cand Candidate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.lapse(time.Now())
 	c.last++
 	cand.number = c.last
 	c.open = append(c.open, cand)
@@ -106,8 +128,7 @@ func (c *court) offer(cand Candidate) {
 func (c *court) after(topic string, number uint64) (Candidate, bool, <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
-	c.open = slices.DeleteFunc(c.open, func(o Candidate) bool { return o.Until.Before(now) })
+	c.lapse(time.Now())
 	for _, o := range c.open {
 		if o.number > number && (topic == "" || o.Topic == topic) {
 			return o, true, c.change
@@ -126,7 +147,56 @@ func (c *court) take(id ObjectID) (Candidate, bool) {
 	}
 	cand := c.open[i]
 	c.open = slices.Delete(c.open, i, i+1)
+	c.lapsed = time.Time{}
 	return cand, true
+}
+
+// lapse drops candidates whose time is over: the machine has given them up.
+func (c *court) lapse(now time.Time) {
+	n := 0
+	for n < len(c.open) && c.open[n].Until.Before(now) {
+		c.lapsed = c.open[n].Until
+		n++
+	}
+	c.open = slices.Delete(c.open, 0, n)
+}
+
+// overdueAfter is how long the application may take before the node says that it is
+// not ready; half of what the machine allows.
+var overdueAfter = judgeWithin / 2
+
+// overdue is how many candidates wait for longer than that, and how many callbacks
+// take longer.
+func (c *court) overdue(now time.Time) (open, running int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lapse(now)
+	limit := now.Add(judgeWithin - overdueAfter)
+	for open < len(c.open) && c.open[open].Until.Before(limit) {
+		open++
+	}
+	for _, until := range c.running {
+		running += count(until.Before(limit))
+	}
+	return open, running
+}
+
+// health says whether the application decides. Once a candidate has lapsed it has to
+// decide one, or to be left in peace for a while.
+func (c *court) health(now time.Time) error {
+	open, running := c.overdue(now)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	lapsed := !c.lapsed.IsZero() && now.Sub(c.lapsed) < judgeWithin
+	switch {
+	case running > 0:
+		return fmt.Errorf("calls of Decide that take longer than %v: %d: see to the application", overdueAfter, running)
+	case open == 0 && !lapsed:
+		return nil
+	case c.listening == 0:
+		return fmt.Errorf("objects wait for the application's decision, and nobody listens for candidates: start the application (overdue: %d)", open)
+	}
+	return fmt.Errorf("objects wait for the application's decision, and it listens but does not decide: see to it (overdue: %d)", open)
 }
 
 // Candidates is a stream of the objects about which an application has to decide.
@@ -163,14 +233,30 @@ func (s *Candidates) Next(ctx context.Context) (Candidate, error) {
 			s.number = c.number
 			return c, nil
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return Candidate{}, ctx.Err()
-		case <-s.p.objects.ctx.Done():
-			return Candidate{}, ErrClosed
+		if err := s.p.objects.await(ctx, changed); err != nil {
+			return Candidate{}, err
 		}
 	}
+}
+
+// await waits for a change of what is open.
+func (d *desk) await(ctx context.Context, changed <-chan struct{}) error {
+	d.court.listen(1)
+	defer d.court.listen(-1)
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.ctx.Done():
+		return ErrClosed
+	}
+}
+
+func (c *court) listen(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.listening += n
 }
 
 // Decide answers for a candidate. It is ErrNoObject when nobody waits for the answer

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -47,6 +48,7 @@ type desk struct {
 	topics  map[string]ObjectTopic
 	landed  map[string]chan struct{} // by topic: closed at the next delivery
 	own     ed25519.PrivateKey
+	failure atomic.Pointer[error] // why objects cannot be kept; nil: they can
 }
 
 func (n *Node) newDesk(p *parts, own ed25519.PrivateKey) *desk {
@@ -271,13 +273,29 @@ func (d *desk) save(ctx context.Context, batch []dissemination.Save) {
 // degrade makes the node unready while its disk does not take objects.
 func (d *desk) degrade(err error) {
 	if err == nil {
-		d.p.storeErr.Store(nil)
+		d.failure.Store(nil)
 		return
 	}
 	err = fmt.Errorf("objects cannot be kept: %w", err)
-	if d.p.storeErr.Swap(&err) == nil {
+	if d.failure.Swap(&err) == nil {
 		d.log.Error("objects cannot be kept, nor delivered", "err", err)
 	}
+}
+
+// failing is why objects cannot be kept.
+func (d *desk) failing() error {
+	if err := d.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// health says whether objects can be kept, and are decided about.
+func (d *desk) health() error {
+	if err := d.failing(); err != nil {
+		return err
+	}
+	return d.court.health(time.Now())
 }
 
 func (d *desk) fail(batch []dissemination.Save, err error) {

@@ -111,7 +111,8 @@ type Check struct {
 }
 
 // Health checks the node: that it runs, that it has joined when it was told whom
-// to join, and that what it must keep can be written.
+// to join, that what it must keep can be written, and that the application decides
+// about the objects for which it is asked.
 func (n *Node) Health() []Check {
 	p, err := n.live()
 	if err != nil {
@@ -122,6 +123,7 @@ func (n *Node) Health() []Check {
 		{"listening", listenErr(n.Addrs())},
 		{"joined", n.joinErr(p)},
 		{"store", p.saveErr()},
+		{"objects", p.objects.health()},
 	}
 }
 

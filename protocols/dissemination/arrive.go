@@ -340,6 +340,23 @@ func (m *Machine) fallen(a pending.Fallen, out *[]core.Effect) {
 	}
 }
 
+// tellEvery is how often somebody is told that objects expired; chosen because many do
+// at once, and what they wait for says as much as one of them.
+const tellEvery = time.Minute
+
+// expired gives an object up that waited in vain.
+func (m *Machine) expired(a pending.Expired, out *[]core.Effect) {
+	m.stats.Expired++
+	if !m.tellings.Take(m.now) {
+		return
+	}
+	why := "waited too long for what it depends on"
+	if a.Because != (object.ID{}) {
+		why = "depends on " + a.Because.String() + ", which nobody has who could be asked"
+	}
+	notify(out, "object.expired", a.Sender, fmt.Sprintf("%s %s; expired since the start: %d", a.ID, why, m.stats.Expired))
+}
+
 // unauthorised refuses what its author may not write. Just after a change of the
 // validators the sender may have known another set.
 func (m *Machine) unauthorised(it *item, out *[]core.Effect) {

@@ -41,8 +41,9 @@ type Machine struct {
 	validators map[string]bool    // keys
 	changedAt  time.Time          // of validators
 	lookups    core.Bucket
-	unsaved    int   // bytes
-	failed     error // of the store
+	tellings   core.Bucket // of objects that expired
+	unsaved    int         // bytes
+	failed     error       // of the store
 	landedAt   time.Time
 	stats      Stats
 	actions    []core.Action // of the protocols, reused between inputs
@@ -59,6 +60,7 @@ func New(cfg Config, rng *rand.Rand, now time.Time) (*Machine, error) {
 		judging: map[object.ID]*item{}, gets: map[object.ID][]Ticket{}, retried: map[object.ID]bool{}, looked: map[object.ID]bool{}, condemned: newMemory(cfg.MaxRemembered), shunned: newMemory(cfg.MaxRemembered),
 		lookups: core.Bucket{PerSecond: float64(cfg.LookupsPerMin) / 60, Most: float64(cfg.LookupsPerMin)},
 	}
+	m.tellings = core.Bucket{PerSecond: 1 / tellEvery.Seconds(), Most: 1}
 	m.pending = pending.New(cfg.Pending)
 	m.fetch = fetch.New(cfg.Fetch, m.size, now)
 	m.catchup = catchup.New(cfg.Catchup, logs{m}, rng)
@@ -209,7 +211,7 @@ func (m *Machine) act(a core.Action, out *[]core.Effect) {
 	case pending.Fallen:
 		m.fallen(a, out)
 	case pending.Expired:
-		m.stats.Expired++
+		m.expired(a, out)
 	case pending.Want:
 		m.want(a.ID, m.behind(a.Depth), a.Peer)
 	case pending.Holder:

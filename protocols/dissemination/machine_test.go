@@ -3,6 +3,7 @@ package dissemination
 import (
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -470,5 +471,28 @@ func TestALocatorIsOfAllTopics(t *testing.T) {
 		if want := locatorDense - 1 + 1<<(i+1) - 2; depth(id) != want {
 			t.Errorf("number %d of the sparse is %d deep, want %d", i, depth(id), want)
 		}
+	}
+}
+
+// What expires is told once in a minute, however much it is.
+func TestThatObjectsExpireIsToldOnce(t *testing.T) {
+	r := newRig(t, blocks())
+	lost := block(t, "lost")
+	for i := range 5 {
+		r.offers(alice, block(t, fmt.Sprint(i), lost))
+	}
+	r.forgetAll()
+	r.pass(r.cfg.Pending.MaxAge + time.Minute)
+	if n := r.Stats().Expired; n != 5 {
+		t.Errorf("%d objects expired, want 5", n)
+	}
+	told := 0
+	for _, e := range r.out {
+		if n, ok := e.(core.Notify); ok && n.Notice.Kind == "object.expired" && n.Notice.Peer == alice {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("told of %d times, want once", told)
 	}
 }
