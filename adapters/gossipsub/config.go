@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+
+	"github.com/weftnet/weft/protocols/core"
 )
 
 const (
@@ -50,7 +52,10 @@ type Config struct {
 	// counted. 0: as many of MaxMessage as fit 256 MiB, within 32 and 4,096.
 	OutboundQueue int
 	ValidateQueue int
-	Logger        *slog.Logger
+	// Report is told of offences and, every 5 s, of deliveries, on a goroutine of its
+	// own; it may wait. With it, Rate has an effect. nil: nobody is told.
+	Report func(core.Event)
+	Logger *slog.Logger
 }
 
 // DefaultConfig is what a node uses unless told otherwise.

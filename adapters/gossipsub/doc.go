@@ -21,6 +21,9 @@
 //     and in length (filter.go), back-off times, peer exchange (inspect.go);
 //   - object topics (objects.go): a message is named by the hash of its bytes, a judge
 //     decides about each, and what was ignored can be published later;
+//   - who delivers first, who late and who breaks the rules is told to the node, whose
+//     opinion comes back as a score (reputation.go): one below zero keeps a peer out of
+//     the mesh, that of a banned one out of earshot;
 //   - all of it is counted, per topic for our own topics (trace.go, stats.go).
 //
 // # Flow

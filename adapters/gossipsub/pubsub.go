@@ -20,6 +20,9 @@ type PubSub struct {
 	router *pubsub.GossipSubRouter // kept bare: wrapping it makes every gossipsub option fail
 	trace  *trace
 	filter *filter
+
+	reputation *reputation // nil: nobody wants to know
+
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 
@@ -41,9 +44,11 @@ func start(h host.Host, cfg Config, more ...pubsub.Option) (*PubSub, error) {
 	p.filter = newFilter(cfg, h.Network(), p.trace)
 	p.trace.gone = p.filter.forget
 	p.router = pubsub.DefaultGossipSubRouter(h)
+	p.reputation = p.begin()
 	var err error
-	if p.ps, err = pubsub.NewGossipSubWithRouter(p.ctx, h, p.router, append(p.options(), more...)...); err != nil {
+	if p.ps, err = pubsub.NewGossipSubWithRouter(p.ctx, h, p.router, slices.Concat(p.options(), p.reputation.options(), more)...); err != nil {
 		p.cancel()
+		p.reputation.wait()
 		return nil, fmt.Errorf("start pubsub: %w", err)
 	}
 	return p, nil
@@ -85,6 +90,7 @@ func (p *PubSub) Close() error {
 
 	p.cancel()
 	p.hangUp()
+	p.reputation.wait()
 	return nil
 }
 

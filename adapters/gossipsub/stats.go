@@ -24,6 +24,7 @@ type Stats struct {
 	PeersThrottled       uint64
 	SubscriptionsRefused uint64 // announcements beyond the limits
 	PruneCapped          uint64 // absurd back-off times
+	OffencesLost         uint64 // not told to the node, because too many waited
 
 	Received Traffic
 	Sent     Traffic
@@ -118,6 +119,9 @@ var reasons = [...]string{
 // Stats reads the counters.
 func (p *PubSub) Stats() Stats {
 	s := p.trace.read()
+	if p.reputation != nil {
+		s.OffencesLost = p.reputation.lost.Load()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range p.topics {

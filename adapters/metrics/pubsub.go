@@ -40,6 +40,7 @@ var pubsubMessages = []Field[pubsubStats]{
 	Counter("weft_pubsub_throttled_rpcs_total", "RPCs of which the messages were ignored, since their peer was throttled.", func(s pubsubStats) uint64 { return s.PeersThrottled }),
 	Counter("weft_pubsub_refused_subscriptions_total", "Announced subscriptions beyond the limits.", func(s pubsubStats) uint64 { return s.SubscriptionsRefused }),
 	Counter("weft_pubsub_capped_prunes_total", "PRUNEs with an absurd back-off time.", func(s pubsubStats) uint64 { return s.PruneCapped }),
+	Counter("weft_pubsub_offences_lost_total", "Offences that did not count because too many came at once.", func(s pubsubStats) uint64 { return s.OffencesLost }),
 }
 
 var pubsubTraffic = []Field[pubsubStats]{

@@ -61,6 +61,14 @@ type Penalize struct {
 	Detail  string // for people
 }
 
+// Rate says what gossip is to think of a connected peer: zero of one that has nothing
+// against it, below zero of one that is kept out of the mesh. It holds until the next
+// one, or until the peer is gone.
+type Rate struct {
+	Peer  PeerID
+	Score float64
+}
+
 // Notify tells the node's watchers that something happened.
 type Notify struct{ Notice Notice }
 
@@ -83,6 +91,7 @@ func (Block) effect()      {}
 func (Send) effect()       {}
 func (Verify) effect()     {}
 func (Penalize) effect()   {}
+func (Rate) effect()       {}
 func (Notify) effect()     {}
 func (Persist) effect()    {}
 func (Relay) effect()      {}

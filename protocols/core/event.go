@@ -1,6 +1,8 @@
 package core
 
 import (
+	"time"
+
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
@@ -49,6 +51,21 @@ type Misbehaved struct {
 	Detail  string // for people
 }
 
+// Deliveries says what peers brought by gossip since the last time.
+type Deliveries struct{ Of []Delivery }
+
+// Delivery is what one peer brought. How long a message was under way nobody can tell;
+// a copy is late by the time since the first one.
+type Delivery struct {
+	Peer  PeerID
+	First uint32        // messages that it brought before anybody else, and that were good
+	Late  uint32        // copies of what was here already
+	Delay time.Duration // of those, in all
+}
+
+// Earned says that a peer sent an object that turned out to be valid and was new.
+type Earned struct{ Peer PeerID }
+
 // Verified answers a Verify effect.
 type Verified struct {
 	Peer   PeerID
@@ -95,6 +112,8 @@ func (Linked) event()       {}
 func (Plain) event()        {}
 func (Received) event()     {}
 func (Misbehaved) event()   {}
+func (Deliveries) event()   {}
+func (Earned) event()       {}
 func (Verified) event()     {}
 func (Disconnected) event() {}
 func (DialFailed) event()   {}

@@ -31,6 +31,15 @@ var weights = map[core.Offence]weight{
 	core.OffenceStreams:   minor,
 	core.OffenceSlow:      minor,
 
+	core.OffenceGossipInvalid:  grave, // honest nodes check before they pass on
+	core.OffenceGossipUnsigned: serious,
+	core.OffenceGossipIHave:    serious,
+	core.OffenceGossipIWant:    serious,
+	core.OffenceGossipGraft:    serious,
+	core.OffenceGossipTopics:   serious,
+	core.OffenceGossipBackoff:  serious,
+	core.OffenceGossipWithheld: minor,
+
 	"handshake.malformed":    serious,
 	"handshake.order":        minor, // its handshake was lost on the way
 	"handshake.refused":      grave,
