@@ -111,7 +111,7 @@ func (h *Host) openBase() error {
 	}
 	opts := []libp2p.Option{
 		libp2p.Identity(h.cfg.Key),
-		libp2p.Peerstore(peers),
+		libp2p.Peerstore(unsigned{peers}),
 		libp2p.UserAgent(h.cfg.UserAgent),
 		libp2p.NoListenAddrs, // listenAll does it, and tells what failed
 		libp2p.AddrsFactory(h.announced),
