@@ -82,7 +82,7 @@ test-docker: ## run the image and the cluster in Docker; needs docker, docker-co
 	go test -tags docker -count=1 -parallel 8 -timeout 15m ./docker/...
 
 .PHONY: test-interop
-test-interop: ## talk with js-libp2p, plain go-libp2p and kubo; needs node and npm
+test-interop: ## talk with js-libp2p, plain go-libp2p and kubo, decide in JavaScript; needs node and npm
 	go test -tags interop -count=1 -v -run Interop -timeout 30m ./cmd/weft
 
 .PHONY: fuzz
