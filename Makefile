@@ -7,7 +7,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 IMAGE ?= weft:latest
 # Nodes beside the bootstrap node in `make cluster`.
 N ?= 5
-# Arguments for `make run`, as ARGS="--bootstrap /ip4/…", and `make bench-discovery`.
+# Arguments for `make run`, as ARGS="--bootstrap /ip4/…", and `make bench-discovery` and
+# `make bench-gossip`.
 ARGS ?=
 # How long each target of `make fuzz` runs.
 FUZZTIME ?= 10s
@@ -102,6 +103,10 @@ bench: ## run the benchmarks
 bench-discovery: ## compare discovery with AvalancheGo's; needs a C compiler; ARGS="-n 10 -rounds 1" for a short one
 	cd node/testdata/bench-discovery && go run . $(ARGS) && go test -run '^$$' -bench . .
 	WEFT_BENCH_LARGE=1 go test -run '^$$' -bench Lookup256 -benchtime 1x ./adapters/kaddht
+
+.PHONY: bench-gossip
+bench-gossip: ## measure how messages spread in simulated networks; ARGS="-n 100 -seeds 1" for a short one
+	go test ./adapters/simhost -run '^TestBench$$' -count=1 -timeout 6h -v -args -bench -out $(CURDIR)/bin/bench-gossip $(ARGS)
 
 ##@ code
 
