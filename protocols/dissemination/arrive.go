@@ -110,6 +110,7 @@ func (m *Machine) misnamed(c checked) {
 // arrive decides about an object that is in order.
 func (m *Machine) arrive(it *item, out *[]core.Effect) {
 	it.log = m.topics[it.Object.Topic]
+	m.cameListed(it.ID)
 	switch {
 	case it.log == nil:
 		m.refuse(it, ErrNoTopic, out)
@@ -308,6 +309,7 @@ func (m *Machine) refuse(it *item, why error, out *[]core.Effect) {
 // condemn ends an object that is invalid for everybody, and all that depends on it.
 func (m *Machine) condemn(it *item, why string, out *[]core.Effect) {
 	m.stats.Invalid++
+	m.forgetListing(it.ID)
 	m.condemned.add(it.ID, forever)
 	switch it.way {
 	case byPut:

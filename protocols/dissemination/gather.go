@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/weftnet/weft/protocols/catchup"
 	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/fetch"
 	"github.com/weftnet/weft/protocols/object"
@@ -69,6 +68,7 @@ func (m *Machine) unwant(id object.ID) {
 	if len(m.gets[id]) == 0 {
 		delete(m.looked, id)
 		m.fetch.Cancel(m.now, id)
+		m.forgetListing(id)
 	}
 }
 
@@ -86,6 +86,7 @@ func (m *Machine) got(a fetch.Got, out *[]core.Effect) {
 // DHT, and after that again in a while.
 func (m *Machine) exhausted(a fetch.Exhausted, out *[]core.Effect) {
 	m.blameAbsent(a, out)
+	m.failedListed(a, out)
 	needed := len(m.gets[a.ID]) > 0 || len(m.pending.Waiters(a.ID, 1)) > 0
 	switch {
 	case !needed:
@@ -136,37 +137,6 @@ func (m *Machine) found(c Holders, out *[]core.Effect) {
 		return
 	}
 	m.want(c.ID, false, c.Peers...)
-}
-
-// missing fetches what a peer holds and we do not. The next page waits until most
-// of that has come.
-func (m *Machine) missing(a catchup.Missing) {
-	news := 0
-	for _, id := range a.IDs {
-		if !m.known(id) {
-			news++
-			m.fetch.Want(m.now, fetch.Want{ID: id, Holders: m.holders(a.Topic, a.Peer)}, &m.actions)
-		}
-	}
-	if a.More {
-		m.pages = append(m.pages, page{a.Peer, a.Request, news})
-	}
-}
-
-// page is one of the lists of what a peer holds, after which there are more.
-type page struct {
-	peer    core.PeerID
-	request uint64
-	news    int // objects that were not held here
-}
-
-// turnPages goes on with the lists while there is room for what they bring.
-func (m *Machine) turnPages() {
-	for len(m.pages) > 0 && m.fetch.Stats().Open < catchup.MaxIDs && m.unsaved < m.cfg.MaxUnsaved/2 {
-		p := m.pages[0]
-		m.pages = m.pages[1:]
-		m.catchup.Continue(m.now, p.peer, p.request, p.news, &m.actions)
-	}
 }
 
 // missedOne fetches what was dropped unseen.

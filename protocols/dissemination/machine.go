@@ -30,12 +30,14 @@ type Machine struct {
 	members    []core.PeerID
 	held       map[object.ID]place
 	judging    map[object.ID]*item
-	deadlines  []verdictBy        // of judging, the earliest first
-	condemned  memory             // invalid objects
-	shunned    memory             // those that are not taken for a while
-	pages      []page             // of lists of what peers hold, to be gone on with
-	agains     []again            // the next due first
-	retried    map[object.ID]bool // the same
+	deadlines  []verdictBy // of judging, the earliest first
+	condemned  memory      // invalid objects
+	shunned    memory      // those that are not taken for a while
+	pages      []*page     // of lists of what peers hold, to be gone on with
+	listers    map[core.PeerID]*lister
+	listed     map[object.ID]listing // wanted, because peers listed them
+	agains     []again               // the next due first
+	retried    map[object.ID]bool    // the same
 	gets       map[object.ID][]Ticket
 	looked     map[object.ID]bool // wanted: the DHT was asked for holders
 	validators map[string]bool    // keys
@@ -57,7 +59,9 @@ func New(cfg Config, rng *rand.Rand, now time.Time) (*Machine, error) {
 	}
 	m := &Machine{
 		cfg: cfg, rng: rng, topics: map[string]*log{}, held: map[object.ID]place{},
-		judging: map[object.ID]*item{}, gets: map[object.ID][]Ticket{}, retried: map[object.ID]bool{}, looked: map[object.ID]bool{}, condemned: newMemory(cfg.MaxRemembered), shunned: newMemory(cfg.MaxRemembered),
+		judging: map[object.ID]*item{}, gets: map[object.ID][]Ticket{}, retried: map[object.ID]bool{}, looked: map[object.ID]bool{},
+		listers: map[core.PeerID]*lister{}, listed: map[object.ID]listing{},
+		condemned: newMemory(cfg.MaxRemembered), shunned: newMemory(cfg.MaxRemembered),
 		lookups: core.Bucket{PerSecond: float64(cfg.LookupsPerMin) / 60, Most: float64(cfg.LookupsPerMin)},
 	}
 	m.tellings = core.Bucket{PerSecond: 1 / tellEvery.Seconds(), Most: 1}
@@ -115,6 +119,7 @@ func (m *Machine) holds(id object.ID) bool { return m.held[id].log != nil }
 
 func (m *Machine) joined(peer core.PeerID) {
 	m.members = append(m.members, peer)
+	m.listers[peer] = &lister{peer: peer, trust: firstTrust}
 	m.fetch.PeerUp(peer)
 	m.gossip.PeerUp(peer)
 	m.broadcast.PeerUp(peer)
@@ -127,6 +132,7 @@ func (m *Machine) left(peer core.PeerID) {
 		return
 	}
 	m.members = slices.Delete(m.members, i, i+1)
+	delete(m.listers, peer)
 	m.fetch.PeerDown(m.now, peer, &m.actions)
 	m.gossip.PeerDown(m.now, peer, &m.actions)
 	m.broadcast.PeerDown(peer)
