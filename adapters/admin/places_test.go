@@ -37,6 +37,19 @@ func closed(t *testing.T, c net.Conn) bool {
 	return err != nil && (!errors.As(err, &late) || !late.Timeout())
 }
 
+// crowdedOut says whether newcomers make the server close a connection. On a busy
+// machine it may have closed the first of them, which say nothing, before the last.
+func crowdedOut(t *testing.T, c net.Conn, addr string) bool {
+	t.Helper()
+	for range 4 {
+		silent(t, addr, MaxConns)
+		if closed(t, c) {
+			return true
+		}
+	}
+	return false
+}
+
 func TestSilentConnectionsLockNobodyOut(t *testing.T) {
 	s := serve(t, &fakeNode{}, nil)
 	conns := silent(t, s.Addr(), 2*MaxConns)
@@ -53,7 +66,7 @@ func TestSilentConnectionsLockNobodyOut(t *testing.T) {
 func TestAnIdleConnectionMakesRoomAndOneAtWorkDoesNot(t *testing.T) {
 	node := &fakeNode{}
 	s := serve(t, node, nil)
-	stream, err := dial(t, s.Addr(), "").Subscribe(within(t), &weftv1.SubscribeRequest{Topic: "news"})
+	stream, err := dial(t, s.Addr(), "").Subscribe(t.Context(), &weftv1.SubscribeRequest{Topic: "news"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,8 +77,7 @@ func TestAnIdleConnectionMakesRoomAndOneAtWorkDoesNot(t *testing.T) {
 	}
 	kept := silent(t, s.Addr(), 1)[0]
 	askOnce(t, kept, s.Addr())
-	silent(t, s.Addr(), MaxConns)
-	if !closed(t, kept) {
+	if !crowdedOut(t, kept, s.Addr()) {
 		t.Error("the connection kept open is still open")
 	}
 	if _, err := idle.Id(within(t), &weftv1.IdRequest{}); err != nil { // it dials again
