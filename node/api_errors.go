@@ -34,6 +34,7 @@ var explanations = []explanation{
 	{ErrNoTopic, connect.CodeNotFound, "object.no_topic", "`weft topics` lists those there are, `weft run --object-topic NAME` joins one"},
 	{ErrTopicInUse, connect.CodeAlreadyExists, "topic.in_use", "leave it first"},
 	{ErrTooLarge, connect.CodeInvalidArgument, "object.too_large", ""},
+	{errUnfinished, connect.CodeDeadlineExceeded, "object.unfinished", "`weft object stat CID` tells what becomes of it"},
 	{ErrMissing, connect.CodeFailedPrecondition, "object.missing", "`weft object stat CID` tells what is known of it"},
 	{ErrAuthor, connect.CodePermissionDenied, "object.author", "`weft topics -v` tells who may"},
 	{ErrInvalidObject, connect.CodeFailedPrecondition, "object.invalid", ""},

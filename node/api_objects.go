@@ -69,7 +69,7 @@ func payloadOf(data []byte, text string) ([]byte, error) {
 func parseObject(s string) (ObjectID, error) {
 	id, err := ParseObjectID(s)
 	if err != nil {
-		return id, fmt.Errorf("%w: %w; it looks like bafkrei…, as ObjectPut and ObjectList tell it", ErrArgument, err)
+		return id, fmt.Errorf("%w: %w; it looks like bafkrei…, as `weft object put` and `weft object list` print it", ErrArgument, err)
 	}
 	return id, nil
 }

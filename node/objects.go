@@ -26,6 +26,8 @@ var (
 	ErrPruned        = store.ErrPruned
 	ErrTopicInUse    = errors.New("the topic is in use already")
 	ErrTooLarge      = errors.New("the object is too large")
+
+	errUnfinished = errors.New("the object is not on disk yet, and may still get there")
 )
 
 type (
@@ -131,8 +133,11 @@ func (n *Node) PutObject(ctx context.Context, topic string, d Draft) (ObjectID, 
 	c := newCall()
 	p.command(dissemination.Put{Ticket: c, Parcel: parcel})
 	_, err = c.wait(ctx, p)
-	if errors.Is(err, dissemination.ErrHeld) {
+	switch {
+	case errors.Is(err, dissemination.ErrHeld):
 		err = nil // the same object again
+	case ctx.Err() != nil:
+		err = fmt.Errorf("%w: %s: waited until %w", errUnfinished, parcel.ID, err)
 	}
 	return parcel.ID, err
 }

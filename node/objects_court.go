@@ -219,7 +219,7 @@ func (n *Node) Candidates(ctx context.Context, topic string) (*Candidates, error
 			return nil, err
 		}
 		if !p.objects.topic(topic).External {
-			return nil, fmt.Errorf("%w: no application decides about %q: join it with External", ErrArgument, topic)
+			return nil, fmt.Errorf("%w: no application decides about %q: join it as External (weft run --object-topic %s,external)", ErrArgument, topic, topic)
 		}
 	}
 	return &Candidates{p: p, topic: topic}, nil
