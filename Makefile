@@ -65,8 +65,9 @@ test-race: ## run the tests with the race detector; needs a C compiler
 	go test -race ./...
 
 .PHONY: sim
-sim: ## simulate networks of 1,000 and 5,000 nodes, and a million claims; an hour of CPU, 10 GB
-	WEFT_SIM=full go test -count=1 -v -timeout 3h ./protocols/simtest ./protocols/infect
+sim: ## simulate networks of 1,000 and 5,000 nodes, and a million claims; two hours of CPU, 10 GB
+	WEFT_SIM=full go test -count=1 -v -timeout 5h ./protocols/simtest ./protocols/infect
+	WEFT_SIM=full go test -count=1 -v -run SimulatedHosts ./node
 
 .PHONY: test-slow
 test-slow: ## kill -9 a node and its store 100 times each, pause nodes, join 120 nodes through one, a long log: five minutes
