@@ -105,9 +105,12 @@ bench-discovery: ## compare discovery with AvalancheGo's; needs a C compiler; AR
 	cd node/testdata/bench-discovery && go run . $(ARGS) && go test -run '^$$' -bench . .
 	WEFT_BENCH_LARGE=1 go test -run '^$$' -bench Lookup256 -benchtime 1x ./adapters/kaddht
 
+# Other arguments: -size BYTES, -messages, -warmup, -interval, -strategies A,B,
+# -loss, -churn, -kill. Tables go to stdout, results.json and plots to bin/bench-gossip.
 .PHONY: bench-gossip
 bench-gossip: ## measure how messages spread in simulated networks; ARGS="-n 100 -seeds 1" for a short one
 	go test ./adapters/simhost -run '^TestBench$$' -count=1 -timeout 6h -v -args -bench -out $(CURDIR)/bin/bench-gossip $(ARGS)
+	cd adapters/simhost/testdata/plot && go run . $(CURDIR)/bin/bench-gossip/results.json $(CURDIR)/bin/bench-gossip
 
 ##@ code
 

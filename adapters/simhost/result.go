@@ -20,8 +20,8 @@ type Result struct {
 	Times       // of the measured messages
 	Cold  Times // of the messages before these
 
-	Deliveries int // that happened, of measured messages
-	Expected   int // to nodes that lived long enough
+	Deliveries int // of measured messages
+	Expected   int // of these: to nodes that lived long enough; times are of those only
 	Missing    []string
 	Twice      int // deliveries of the same message to the same node again
 
@@ -69,8 +69,8 @@ func (s *simulation) result() Result {
 	r.Times, r.Cold, r.Direct, r.Flood = percentiles(hot), percentiles(cold), percentiles(direct), percentiles(flood)
 	r.Curve, r.CurveDirect, r.CurveFlood = curve(hot), curve(direct), curve(flood)
 	r.Within200, r.Within600 = within(hot, 200), within(hot, 600)
-	r.Deliveries, r.Twice = len(hot), s.deliver.twice
-	per := 1 / float64(max(1, len(hot)))
+	r.Twice = s.deliver.twice
+	per := 1 / float64(max(1, r.Deliveries))
 	r.Copies, r.Control = float64(r.Traffic.Copies)*per, float64(r.Traffic.ControlBytes)*per
 	r.Wire = float64(end.wire-s.base.wire) * per / float64(s.world.Config.Size)
 	r.CPU = (end.cpu - s.base.cpu).Seconds() * 1000 * per
@@ -78,16 +78,18 @@ func (s *simulation) result() Result {
 	return r
 }
 
-// times are the delivery times of a message, in ms. It notes what is missing.
+// times are the delivery times of a message to living nodes, in ms. It notes what
+// is missing.
 func (s *simulation) times(message int, r *Result) (times []float64) {
 	sent := s.world.sends[message]
 	for node, at := range s.deliver.got[message] {
 		must := node != sent.by && s.world.living(node, sent.at)
-		if must && sent.measured {
-			r.Expected++
+		if sent.measured {
+			r.Expected += btoi(must)
+			r.Deliveries += btoi(!at.IsZero())
 		}
 		switch {
-		case !at.IsZero():
+		case must && !at.IsZero():
 			times = append(times, ms(at.Sub(s.deliver.sent[message])))
 		case must:
 			r.Missing = append(r.Missing, fmt.Sprintf("message %d of node %d at node %d", message, sent.by, node))
@@ -119,6 +121,13 @@ func (s *simulation) tiers(r *Result) {
 		r.EagerMin, r.EagerMax = min(r.EagerMin, eager), max(r.EagerMax, eager)
 	}
 	r.Eager, r.Lazy = r.Eager/float64(living), r.Lazy/float64(living)
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
