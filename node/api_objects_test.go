@@ -119,7 +119,7 @@ func TestTheAPISaysWhyItRefusesAnObject(t *testing.T) {
 		"kind":           {put(&weftv1.ObjectPutRequest{Topic: "blocks", Kind: 1 << 16}), connect.CodeInvalidArgument, "argument"},
 		"data and text":  {put(&weftv1.ObjectPutRequest{Topic: "blocks", Data: []byte("x"), Text: "x"}), connect.CodeInvalidArgument, "argument"},
 		"author":         {put(&weftv1.ObjectPutRequest{Topic: "sealed"}), connect.CodePermissionDenied, "object.author"},
-		"nobody decides": {put(&weftv1.ObjectPutRequest{Topic: "decided", Timeout: durationpb.New(50 * time.Millisecond)}), connect.CodeDeadlineExceeded, "timeout"},
+		"nobody decides": {put(&weftv1.ObjectPutRequest{Topic: "decided", Timeout: durationpb.New(50 * time.Millisecond)}), connect.CodeDeadlineExceeded, "object.unfinished"},
 		"broadcast": {func() error {
 			_, err := api.Broadcast(soon(t), &weftv1.BroadcastRequest{Topic: "sealed", Text: "x"})
 			return err
