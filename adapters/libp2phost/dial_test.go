@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,11 +147,20 @@ func TestDialsBeyondTheQueueFailAtOnce(t *testing.T) {
 	t.Parallel() // it waits for time to pass
 	a := newTestHost(t, func(c *Config) { c.DialTimeout = 300 * time.Millisecond })
 	silent := []ma.Multiaddr{silentAddr(t)}
-	const dials = dialQueue + 2*dialWorkers + 1
-	for range dials {
+	refused := func() bool {
+		all, _ := a.events.snapshot()
+		return slices.ContainsFunc(all, func(ev core.Event) bool {
+			f, ok := ev.(core.DialFailed)
+			return ok && strings.Contains(f.Reason, "waiting already")
+		})
+	}
+	dials := 0 // as many as it takes: those of a busy machine come slowly
+	for ; !refused() && dials < 10*dialQueue; dials++ {
 		a.Dial(testID(t), silent)
 	}
-	await(t, a.events, func(f core.DialFailed) bool { return strings.Contains(f.Reason, "waiting already") })
+	if !refused() {
+		t.Fatal("none was refused")
+	}
 	eventually(t, "every dial is answered", func() bool { all, _ := a.events.snapshot(); return len(all) == dials })
 }
 

@@ -80,7 +80,7 @@ func TestAPeerThatDialledUsIsDialledBack(t *testing.T) {
 
 func TestWithoutSymmetryAPeerThatDialledUsIsNotDialled(t *testing.T) {
 	a, b := newTestHost(t), newTestHost(t)
-	mustConnect(t, a, b.info())
+	mustConnect(t, a, peer.AddrInfo{ID: b.ID(), Addrs: b.Addrs()[:1]}) // of two, b may see the one that a gives up
 	await(t, b.events, any1[core.Connected])
 	mustConnect(t, b, a.info())
 	if got := booked(b, a.ID()); len(got) != 1 || got[0] != network.DirInbound {
