@@ -27,7 +27,8 @@
 //
 //   - ordinary: every 10 to 20 s, at one random carrier of each topic of ours, what
 //     landed there in the last 15 minutes; one that was never asked comes first. After
-//     a full page the next one follows at once, and two seconds after a pull on joining.
+//     a full page the next one follows at once, two seconds after a pull on joining, and
+//     five after one that was told of anything or was not answered.
 //   - joining: three carriers, one after the other, when there is one after a time
 //     without any: everything, or what landed since the last answer less a margin.
 //   - welcoming: a carrier that appears later is asked for everything by about six of
