@@ -55,7 +55,11 @@ func (p *parts) effector(n *Node) func(core.Effect) {
 		case core.Disconnect:
 			p.disconnect(n, e)
 		case core.Block:
-			p.host.Block(e.Peer, e.Until, e.Reason)
+			p.host.Block(e)
+		case core.BlockGroup:
+			p.host.BlockGroup(e)
+		case core.Rate:
+			p.rate(e)
 		case core.Send:
 			p.host.Send(e)
 		case core.Verify:
@@ -72,8 +76,15 @@ func (p *parts) effector(n *Node) func(core.Effect) {
 	}
 }
 
+// rate tells gossip what to think of a peer.
+func (p *parts) rate(e core.Rate) {
+	if p.pubsub != nil {
+		p.pubsub.Rate(e.Peer, e.Score)
+	}
+}
+
 // troubles are the notices that an operator should see without asking.
-var troubles = []string{"bootstrap.unreachable", "bootstrap.fallback", "peer.banned", "claim.unsigned", "store.failed"}
+var troubles = []string{"bootstrap.unreachable", "bootstrap.fallback", "peer.banned", "group.banned", "claim.unsigned", "store.failed"}
 
 func (n *Node) notify(notice core.Notice) {
 	n.events.emit(notice.Kind, notice.Peer, notice.Text)

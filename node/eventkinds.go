@@ -13,7 +13,7 @@ var EventKinds = []string{
 	"bootstrap.connected", "bootstrap.unreachable", "bootstrap.fallback",
 	"peer.connected", "peer.dial_failed", "peer.dropped", "peer.disconnected",
 	"peer.member", "peer.rejected", "peer.plain", "peer.left", "peer.silent",
-	"peer.offence", "peer.banned", "peer.unbanned",
+	"peer.offence", "peer.banned", "peer.unbanned", "group.banned", "group.unbanned",
 	"claim.unsigned", "object.invalid", "object.expired", "store.failed",
 }
 

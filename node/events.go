@@ -20,6 +20,7 @@ import (
 //   - peer.member (the handshake is complete), peer.rejected, peer.plain, and
 //     peer.left when a member is gone
 //   - peer.silent (it answers no ping), peer.offence, peer.banned, peer.unbanned
+//   - group.banned, group.unbanned (an IP group; Text begins with it)
 //   - claim.unsigned (our own addresses could not be signed)
 //   - object.invalid (a peer sent an object that nobody may take for valid),
 //     object.expired (one was given up that waited for others; told at most once in a

@@ -66,7 +66,20 @@ var discoveryFields = []metrics.Field[nodeStats]{
 			emit(float64(count), string(o))
 		}
 	}),
-	metrics.Counter("weft_bans_total", "Bans set.", func(s nodeStats) uint64 { return s.Reputation.Bans }),
+	metrics.Counters("weft_bans_total", "Bans set, by what they are about.", []string{"of"}, func(s nodeStats, emit metrics.Emit) {
+		emit(float64(s.Reputation.Bans-s.Reputation.GroupBans), "peer")
+		emit(float64(s.Reputation.GroupBans), "group")
+	}),
+	metrics.Gauges("weft_bans", "Bans in force or remembered, by what they are about.", []string{"of"}, func(s nodeStats, emit metrics.Emit) {
+		emit(float64(s.Reputation.Banned), "peer")
+		emit(float64(s.Reputation.BannedGroups), "group")
+	}),
+	metrics.Counter("weft_group_bans_averted_total", "IP groups with enough offenders that were not banned, since a peer there behaves well.", func(s nodeStats) uint64 { return s.Reputation.Shielded }),
+	metrics.Counters("weft_rewards_total", "What peers did well: messages brought first, valid objects.", []string{"for"}, func(s nodeStats, emit metrics.Emit) {
+		emit(float64(s.Reputation.Rewarded[0]), "delivery")
+		emit(float64(s.Reputation.Rewarded[1]), "object")
+	}),
+	metrics.Counter("weft_late_copies_total", "Copies of gossiped messages that came after the first.", func(s nodeStats) uint64 { return s.Reputation.Late }),
 }
 
 func emitRefusals(s nodeStats, emit metrics.Emit) {

@@ -262,6 +262,7 @@ func (n *Node) openOverlay(p *parts) error {
 func (n *Node) openPubSub(p *parts) (err error) {
 	cfg := gossipsub.DefaultConfig()
 	cfg.MaxMessage, cfg.Logger = n.cfg.MaxMessageBytes, n.cfg.Logger
+	cfg.Report = p.loop.Post
 	if p.pubsub, err = gossipsub.New(p.host.Overlay(), cfg); err != nil {
 		return err
 	}

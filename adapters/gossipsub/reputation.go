@@ -24,7 +24,7 @@ import (
 const (
 	// Banned is the score of a peer that nothing is taken from any more. What is above it
 	// and below zero keeps a peer out of the mesh; chosen far below any sum of faults.
-	Banned = -1000.0
+	Banned = core.RateBanned
 	// ignoredAt is the score from which on a peer is neither heard nor told anything:
 	// none but that of the banned is so low.
 	ignoredAt = Banned / 2
@@ -49,8 +49,9 @@ const (
 type reputation struct {
 	report  func(core.Event)
 	mailbox chan core.Misbehaved
-	lost    atomic.Uint64 // offences that found the mailbox full
-	scores  atomic.Pointer[map[peer.ID]float64]
+	lost    atomic.Uint64                       // offences that found the mailbox full
+	rating  sync.Mutex                          // one writer of scores at a time
+	scores  atomic.Pointer[map[peer.ID]float64] // replaced, never changed
 	seed    maphash.Seed
 	ended   chan struct{}
 
@@ -105,18 +106,19 @@ func (r *reputation) options() []pubsub.Option {
 func (r *reputation) score(p peer.ID) float64 { return (*r.scores.Load())[p] }
 
 // Rate sets a peer's score: see core.Rate. Scores have to be set back to zero when a
-// peer is gone.
+// peer is gone. It waits for nobody.
 func (p *PubSub) Rate(id peer.ID, score float64) {
 	if p.reputation == nil {
 		return
 	}
-	p.mu.Lock() // one writer at a time
-	defer p.mu.Unlock()
-	all := maps.Clone(*p.reputation.scores.Load())
+	r := p.reputation
+	r.rating.Lock()
+	defer r.rating.Unlock()
+	all := maps.Clone(*r.scores.Load())
 	if all[id] = score; score == 0 {
 		delete(all, id)
 	}
-	p.reputation.scores.Store(&all)
+	r.scores.Store(&all)
 }
 
 // blame tells of an offence. It waits for nobody, and may be called from anywhere.

@@ -79,7 +79,7 @@ func newBook(self peer.ID, cfg Config) *book {
 	return &book{
 		self: self, max: cfg.MaxPeers, maxInbound: cfg.MaxPeers - cfg.KeepOutbound,
 		guests: newGuests(cfg), guestTime: cfg.GuestTime, symmetry: cfg.Symmetry,
-		reserved: cfg.Reserved, blocks: newBlocks(), denials: &denials{list: make(map[peer.ID]*refusal)},
+		reserved: cfg.Reserved, blocks: newBlocks(cfg.Group), denials: &denials{list: make(map[peer.ID]*refusal)},
 		places: make(map[peer.ID]*place),
 		wake:   make(chan struct{}, 1),
 	}
@@ -92,7 +92,7 @@ func (b *book) watch(changes *queue.Queue[change], events *queue.Queue[core.Even
 }
 
 // refuse says why a further connection with p may not be; nil when it may. addr is
-// where an inbound one comes from.
+// the other end; nil while that is not known.
 func (b *book) refuse(p peer.ID, dir network.Direction, addr ma.Multiaddr) *refusal {
 	reserved := b.reserved(p)
 	b.mu.Lock()
@@ -108,6 +108,11 @@ func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction, add
 	}
 	if why := b.blocks.refuse(time.Now(), p); why != nil {
 		return false, why
+	}
+	if addr != nil {
+		if why := b.blocks.refuseAt(time.Now(), addr, reserved); why != nil {
+			return false, why
+		}
 	}
 	if pl := b.places[p]; pl != nil {
 		return pl.guest, pl.refuse(dir, b.symmetry)

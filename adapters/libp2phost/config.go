@@ -26,19 +26,20 @@ type Config struct {
 	Listen   []ma.Multiaddr // each must succeed; empty means a host that only dials
 	Announce []ma.Multiaddr // told to others in place of the listen addresses
 
-	TLSOnly      bool                  // no Noise
-	MaxPeers     int                   // distinct peers connected at a time, without the reserved ones
-	Symmetry     bool                  // dial peers that dialled us, and open streams on our own connections only
-	KeepOutbound int                   // of MaxPeers, the places that only peers whom we dial can take: strangers must not fill a node
-	Guests       int                   // peers that dial us when their places are taken, and stay for GuestTime at most
-	GuestsPerIP  int                   // of them, from one IPv4 address or IPv6 /56; loopback is exempt unless LimitLoopback is set
-	GuestTime    time.Duration         // long enough for a peer list
-	Reserved     func(peer.ID) bool    // has a place beyond MaxPeers; nil: nobody
-	Post         func(ev core.Event)   // takes Connected, Linked, Disconnected, DialFailed and Discovered, in order
-	Scope        Scope                 // which addresses count; AutoNAT v2 runs in the public scope only
-	MDNS         bool                  // finds peers on the local network
-	Logger       *slog.Logger          // nil discards
-	Registerer   prometheus.Registerer // takes libp2p's own metrics; nil: none are kept
+	TLSOnly      bool                          // no Noise
+	MaxPeers     int                           // distinct peers connected at a time, without the reserved ones
+	Symmetry     bool                          // dial peers that dialled us, and open streams on our own connections only
+	KeepOutbound int                           // of MaxPeers, the places that only peers whom we dial can take: strangers must not fill a node
+	Guests       int                           // peers that dial us when their places are taken, and stay for GuestTime at most
+	GuestsPerIP  int                           // of them, from one IPv4 address or IPv6 /56; loopback is exempt unless LimitLoopback is set
+	GuestTime    time.Duration                 // long enough for a peer list
+	Reserved     func(peer.ID) bool            // has a place beyond MaxPeers; nil: nobody
+	Group        func(ma.Multiaddr) core.Group // what BlockGroup blocks; nil: core.GroupOf
+	Post         func(ev core.Event)           // takes Connected, Linked, Disconnected, DialFailed and Discovered, in order
+	Scope        Scope                         // which addresses count; AutoNAT v2 runs in the public scope only
+	MDNS         bool                          // finds peers on the local network
+	Logger       *slog.Logger                  // nil discards
+	Registerer   prometheus.Registerer         // takes libp2p's own metrics; nil: none are kept
 
 	UserAgent string          // told to peers by identify
 	Resolver  *madns.Resolver // of /dns… addresses; nil: the system's

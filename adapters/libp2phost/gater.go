@@ -35,10 +35,14 @@ func (g *gater) InterceptPeerDial(p peer.ID) bool {
 	return false
 }
 
-// InterceptAddrDial spares machines that never asked for it. It does not look at
+// InterceptAddrDial refuses blocked addresses, and spares machines that never asked for it. It does not look at
 // the scope, which filters addresses where they are learnt.
 func (g *gater) InterceptAddrDial(p peer.ID, addr ma.Multiaddr) bool {
-	why := g.dials.charge(time.Now(), p, addr)
+	now := time.Now()
+	why := g.book.blocks.refuseAt(now, addr, g.book.reserved(p))
+	if why == nil {
+		why = g.dials.charge(now, p, addr)
+	}
 	if why == nil {
 		return true
 	}

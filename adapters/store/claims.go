@@ -15,10 +15,10 @@ const MaxSavedClaims = 4096
 var claimKind = kind[core.SavedClaim]{
 	prefix: 'c',
 	most:   MaxSavedClaims,
-	peer:   func(c core.SavedClaim) core.PeerID { return c.Peer },
+	name:   func(c core.SavedClaim) string { return string(c.Peer) },
 	rank:   func(c core.SavedClaim) time.Time { return c.Expiry },
 	append: appendClaim,
-	parse:  parseClaim,
+	parse:  ofPeer(parseClaim),
 }
 
 // SavedClaims are up to limit claims that have not expired at now, the ones with

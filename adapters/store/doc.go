@@ -9,7 +9,9 @@
 //	'p' peer ID (bytes)   -> last seen (time)
 //	                         count of addresses (uvarint), each: length (uvarint), bytes
 //	'c' peer ID           -> expiry (time), signed claim (its envelope, to the end)
-//	'b' peer ID           -> banned until (time), bans so far (uvarint), reason (UTF-8, to the end)
+//	'x' 'p' peer ID       -> banned until (time), bans so far (uvarint), flags (1 byte; 1: by hand),
+//	                         IP group that it counts against: length (uvarint), text; reason (UTF-8, to the end)
+//	'x' 'g' IP group      -> likewise, without a group
 //	't' "own"             -> highest timestamp of an own claim (time)
 //
 // Of objects, where topic is its length (2 bytes) and its bytes, and seq a sequence
@@ -35,9 +37,9 @@
 //
 // # Bounds
 //
-// At most 1,024 peers, 4,096 claims and 4,096 bans are kept; beyond that the
+// At most 1,024 peers, 4,096 claims and 5,120 bans are kept; beyond that the
 // peers seen longest ago and the claims and bans that end first make room, an
-// eighth at a time. Nothing is deleted for its age alone, as the clock may be
+// eighth at a time, bans by hand last. Nothing is deleted for its age alone, as the clock may be
 // wrong today: reading leaves out what is over. A peer has at most 16 addresses
 // of at most 512 bytes, a claim at most claim.MaxEnvelope bytes, a ban's reason
 // 512.

@@ -23,10 +23,10 @@ const (
 var peerKind = kind[core.SavedPeer]{
 	prefix: 'p',
 	most:   MaxSavedPeers,
-	peer:   func(p core.SavedPeer) core.PeerID { return p.Peer },
+	name:   func(p core.SavedPeer) string { return string(p.Peer) },
 	rank:   func(p core.SavedPeer) time.Time { return p.LastSeen },
 	append: appendPeer,
-	parse:  parsePeer,
+	parse:  ofPeer(parsePeer),
 }
 
 // SavedPeers are up to limit peers, the last seen first.
@@ -37,7 +37,7 @@ func (s *Store) SavedPeers(limit int) ([]core.SavedPeer, error) {
 
 // DeletePeer forgets a peer.
 func (s *Store) DeletePeer(id core.PeerID) error {
-	return s.write(func(b *pebble.Batch) error { return s.peers.delete(b, id) })
+	return s.write(func(b *pebble.Batch) error { return s.peers.delete(b, string(id)) })
 }
 
 func appendPeer(b []byte, p core.SavedPeer) []byte {

@@ -123,6 +123,51 @@ func TestABanIsRememberedAfterItsEndAndCanBeLifted(t *testing.T) {
 	}
 }
 
+func TestBansOfGroupsAndByHandAreKept(t *testing.T) {
+	dir := t.TempDir()
+	s := open1(t, dir)
+	peer, group := aBan(t, 2000), core.SavedBan{Group: "8.8.4.0/24", Until: at(3000), Reason: "three of them", Times: 2}
+	peer.Group = group.Group
+	hand := aBan(t, 1000)
+	hand.ByHand = true
+	save(t, s, hand, peer, group)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open1(t, dir)
+	if got, err := s.SavedBans(at(0)); err != nil || !reflect.DeepEqual(got, []core.SavedBan{group, peer, hand}) {
+		t.Errorf("got %+v, %v; want %+v", got, err, []core.SavedBan{group, peer, hand})
+	}
+	save(t, s, core.SavedBan{Group: group.Group})
+	if got, err := s.SavedBans(at(0)); err != nil || !reflect.DeepEqual(got, []core.SavedBan{peer, hand}) {
+		t.Errorf("with the group's lifted: got %+v, %v", got, err)
+	}
+}
+
+func TestBansByHandOutliveAFloodOfOthers(t *testing.T) {
+	s := inMemory(t)
+	var batch []core.Record
+	for i := range int64(100) {
+		hand := aBan(t, i)
+		hand.ByHand = true
+		batch = append(batch, hand)
+	}
+	for i := range int64(MaxSavedBans) {
+		batch = append(batch, aBan(t, 1000+i))
+	}
+	save(t, s, batch...)
+	bans, err := s.SavedBans(at(0))
+	hands := 0
+	for _, x := range bans {
+		if x.ByHand {
+			hands++
+		}
+	}
+	if err != nil || hands != 100 || len(bans) > MaxSavedBans {
+		t.Errorf("%d of %d bans are by hand, %v; want 100", hands, len(bans), err)
+	}
+}
+
 func TestWhatABanSaysIsBounded(t *testing.T) {
 	s := inMemory(t)
 	x := aBan(t, 1000)
@@ -139,7 +184,10 @@ func TestTooManyRecordsKeepTheHighestRanked(t *testing.T) {
 	s := inMemory(t)
 	var batch []core.Record
 	for i := range int64(MaxSavedClaims + 10) {
-		batch = append(batch, aClaim(t, MaxSavedClaims+10-i, 1), aBan(t, MaxSavedBans+10-i))
+		batch = append(batch, aClaim(t, MaxSavedClaims+10-i, 1))
+	}
+	for i := range int64(MaxSavedBans + 10) {
+		batch = append(batch, aBan(t, MaxSavedBans+10-i))
 	}
 	save(t, s, batch...)
 	claims, err1 := s.SavedClaims(at(0), 1<<20)
@@ -173,13 +221,18 @@ func TestMalformedRecordsAreLeftOutAndCounted(t *testing.T) {
 	good := aClaim(t, 1000, 1)
 	save(t, s, good, aPeer(t, 1), aBan(t, 1000))
 	for key, value := range map[string][]byte{
-		"c" + string(id):               make([]byte, 8),                         // no envelope
-		"c" + string(aPeer(t, 0).Peer): make([]byte, 8+claim.MaxEnvelope+1),     // too long
-		"c?":                           []byte("123456789"),                     // no peer
-		"b" + string(id):               make([]byte, 8),                         // no count
-		"p" + string(id):               append(make([]byte, 8), 255, 255, 3),    // too many addresses
-		string(timestampKey):           make([]byte, 9),                         // too long
-		"b" + string(aPeer(t, 0).Peer): append(make([]byte, 9+maxReason), 0, 0), // too long
+		"c" + string(id):                make([]byte, 8),                       // no envelope
+		"c" + string(aPeer(t, 0).Peer):  make([]byte, 8+claim.MaxEnvelope+1),   // too long
+		"c?":                            []byte("123456789"),                   // no peer
+		"xp" + string(id):               make([]byte, 8),                       // no count
+		"xg":                            make([]byte, 11),                      // no group
+		"x?":                            make([]byte, 11),                      // neither peer nor group
+		"xg1.2.3.0/24":                  append(make([]byte, 10), 1, 'g'),      // a group in a group
+		"xg1.2.4.0/24":                  append(make([]byte, 9), 2, 0),         // unknown flags
+		"xp" + string(aPeer(t, 2).Peer): append(make([]byte, 10), 5, 'g'),      // a group cut off
+		"p" + string(id):                append(make([]byte, 8), 255, 255, 3),  // too many addresses
+		string(timestampKey):            make([]byte, 9),                       // too long
+		"xp" + string(aPeer(t, 0).Peer): append(make([]byte, 11+maxReason), 0), // too long
 	} {
 		if err := s.db.Set([]byte(key), value, pebble.Sync); err != nil {
 			t.Fatal(err)
@@ -196,8 +249,8 @@ func TestMalformedRecordsAreLeftOutAndCounted(t *testing.T) {
 	if err := errors.Join(err1, err2, err3, err4); err != nil || len(claims) != 1 || len(peers) != 1 || len(bans) != 1 || !own.IsZero() {
 		t.Errorf("got %v, %v, %v, %v, %v", claims, peers, bans, own, err)
 	}
-	if s.Malformed() != 7 {
-		t.Errorf("%d malformed records, want 7", s.Malformed())
+	if s.Malformed() != 12 {
+		t.Errorf("%d malformed records, want 12", s.Malformed())
 	}
 }
 
@@ -232,7 +285,8 @@ func FuzzRecords(f *testing.F) {
 	addr := multiaddr.StringCast("/ip4/192.0.2.1/tcp/1")
 	f.Add([]byte(id), appendPeer(nil, core.SavedPeer{LastSeen: at(7), Addrs: []multiaddr.Multiaddr{addr}}))
 	f.Add([]byte(id), appendClaim(nil, core.SavedClaim{Expiry: at(7), Envelope: []byte("envelope")}))
-	f.Add([]byte(id), appendBan(nil, core.SavedBan{Until: at(7), Times: 300, Reason: "garbage"}))
+	f.Add([]byte("p"+id), appendBan(nil, core.SavedBan{Peer: id, Group: "1.2.3.0/24", Until: at(7), Times: 300, Reason: "garbage"}))
+	f.Add([]byte("g1.2.3.0/24"), appendBan(nil, core.SavedBan{Group: "1.2.3.0/24", Until: at(7), ByHand: true}))
 	f.Add([]byte(id), []byte{0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 15})
 	f.Add(seqKey(logPrefix, "topic", 7)[1:], entry{size: 7, landed: at(7)}.append(nil))
 	f.Add(seqKey(bytesPrefix, "topic", 7)[1:], place{"topic", 7, at(7)}.append(nil))
@@ -260,12 +314,12 @@ func roundTripObject(t *testing.T, key, value []byte) {
 }
 
 func roundTrip[R core.Record](t *testing.T, k kind[R], key, value []byte) {
-	table := newTable(k)
-	r, err := table.record(key, value)
+	parse := k.parse
+	r, err := parse(string(key), value)
 	if err != nil {
 		return
 	}
-	again, err := table.record([]byte(k.peer(r)), k.append(nil, r))
+	again, err := parse(k.name(r), k.append(nil, r))
 	if err != nil || !reflect.DeepEqual(again, r) {
 		t.Errorf("%x does not survive a round trip: %v, %v", value, again, err)
 	}

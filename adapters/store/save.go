@@ -41,7 +41,7 @@ func (s *Store) stage(b *pebble.Batch, r core.Record) error {
 		return s.claims.put(b, r)
 	case core.SavedBan:
 		if r.Until.IsZero() {
-			return s.bans.delete(b, r.Peer)
+			return s.bans.delete(b, banName(r))
 		}
 		return s.bans.put(b, r)
 	case core.OwnTimestamp:

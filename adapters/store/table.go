@@ -18,39 +18,50 @@ import (
 
 var errMalformed = errors.New("malformed record")
 
-// kind is a type of record of which there is one for each peer.
+// kind is a type of record of which there is one for each peer, or what else it names.
 type kind[R core.Record] struct {
 	prefix byte
-	most   int // records kept
-	peer   func(R) core.PeerID
+	most   int               // records kept
+	name   func(R) string    // empty: it names nothing
 	rank   func(R) time.Time // when there are too many, the latest stay
 	append func([]byte, R) []byte
-	parse  func(id core.PeerID, value []byte) (R, error)
+	parse  func(name string, value []byte) (R, error)
+}
+
+// ofPeer parses records that are named by a peer ID.
+func ofPeer[R any](parse func(core.PeerID, []byte) (R, error)) func(string, []byte) (R, error) {
+	return func(name string, value []byte) (none R, err error) {
+		id, err := peer.IDFromBytes([]byte(name))
+		if err != nil {
+			return none, errMalformed
+		}
+		return parse(id, value)
+	}
 }
 
 // table is the saved records of a kind. In memory it has only whose they are and
 // their rank, so that a write need not scan.
 type table[R core.Record] struct {
 	kind[R]
-	ranks map[core.PeerID]int64 // Unix ms
+	ranks map[string]int64 // Unix ms
 }
 
 func newTable[R core.Record](k kind[R]) table[R] {
-	return table[R]{k, make(map[core.PeerID]int64)}
+	return table[R]{k, make(map[string]int64)}
 }
 
 func (t *table[R]) put(b *pebble.Batch, r R) error {
-	id := t.peer(r)
-	if id == "" {
+	name := t.name(r)
+	if name == "" {
 		return fmt.Errorf("%w: it names no peer", ErrRecord)
 	}
-	t.ranks[id] = t.rank(r).UnixMilli()
-	return b.Set(t.key(id), t.append(nil, r), nil)
+	t.ranks[name] = t.rank(r).UnixMilli()
+	return b.Set(t.key(name), t.append(nil, r), nil)
 }
 
-func (t *table[R]) delete(b *pebble.Batch, id core.PeerID) error {
-	delete(t.ranks, id)
-	return b.Delete(t.key(id), nil)
+func (t *table[R]) delete(b *pebble.Batch, name string) error {
+	delete(t.ranks, name)
+	return b.Delete(t.key(name), nil)
 }
 
 // trim deletes the lowest ranked eighth once there are too many, so that few
@@ -59,11 +70,11 @@ func (t *table[R]) trim(b *pebble.Batch) error {
 	if len(t.ranks) <= t.most {
 		return nil
 	}
-	ids := slices.SortedFunc(maps.Keys(t.ranks), func(x, y core.PeerID) int {
+	names := slices.SortedFunc(maps.Keys(t.ranks), func(x, y string) int {
 		return cmp.Or(cmp.Compare(t.ranks[x], t.ranks[y]), cmp.Compare(x, y))
 	})
-	for _, id := range ids[:len(ids)-t.most+t.most/8] {
-		if err := t.delete(b, id); err != nil {
+	for _, name := range names[:len(names)-t.most+t.most/8] {
+		if err := t.delete(b, name); err != nil {
 			return err
 		}
 	}
@@ -75,7 +86,7 @@ func (t *table[R]) index(db *pebble.DB) (malformed int, err error) {
 	records, malformed, err := t.read(db)
 	clear(t.ranks)
 	for _, r := range records {
-		t.ranks[t.peer(r)] = t.rank(r).UnixMilli()
+		t.ranks[t.name(r)] = t.rank(r).UnixMilli()
 	}
 	return malformed, err
 }
@@ -84,7 +95,7 @@ func (t *table[R]) index(db *pebble.DB) (malformed int, err error) {
 // and counted.
 func (t *table[R]) read(db *pebble.DB) (records []R, malformed int, err error) {
 	err = scan(db, t.prefix, func(key, value []byte) {
-		r, err := t.record(key, value)
+		r, err := t.parse(string(key), value)
 		if err != nil {
 			malformed++
 			return
@@ -92,21 +103,12 @@ func (t *table[R]) read(db *pebble.DB) (records []R, malformed int, err error) {
 		records = append(records, r)
 	})
 	slices.SortFunc(records, func(x, y R) int {
-		return cmp.Or(t.rank(y).Compare(t.rank(x)), cmp.Compare(t.peer(x), t.peer(y)))
+		return cmp.Or(t.rank(y).Compare(t.rank(x)), cmp.Compare(t.name(x), t.name(y)))
 	})
 	return records, malformed, err
 }
 
-// record reads one record; key is without the prefix.
-func (t *table[R]) record(key, value []byte) (none R, err error) {
-	id, err := peer.IDFromBytes(key)
-	if err != nil {
-		return none, errMalformed
-	}
-	return t.parse(id, value)
-}
-
-func (t *table[R]) key(id core.PeerID) []byte { return append([]byte{t.prefix}, id...) }
+func (t *table[R]) key(name string) []byte { return append([]byte{t.prefix}, name...) }
 
 // scan calls each for every record whose key begins with prefix; the slices are
 // valid during the call only.

@@ -34,6 +34,16 @@ type Block struct {
 	Peer   PeerID
 	Until  time.Time
 	Reason string // for people: dials that it refuses fail with it
+	ByHand bool   // gives way to no other block
+}
+
+// BlockGroup refuses, as Block does, connections with all of an IP group.
+// Bootstrappers and validators are spared, unless it is by hand.
+type BlockGroup struct {
+	Group  Group
+	Until  time.Time
+	Reason string
+	ByHand bool
 }
 
 // Send sends a message on our own stream of a protocol. It is dropped and counted
@@ -88,6 +98,7 @@ func (Dial) effect()       {}
 func (Admit) effect()      {}
 func (Disconnect) effect() {}
 func (Block) effect()      {}
+func (BlockGroup) effect() {}
 func (Send) effect()       {}
 func (Verify) effect()     {}
 func (Penalize) effect()   {}

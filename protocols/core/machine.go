@@ -50,12 +50,15 @@ type SavedClaim struct {
 // There is one.
 type OwnTimestamp struct{ Highest time.Time }
 
-// SavedBan keeps a peer out over restarts. The zero Until lifts it.
+// SavedBan keeps a peer or, without one, all of an IP group out over restarts. The zero
+// Until lifts it.
 type SavedBan struct {
 	Peer   PeerID
+	Group  Group // of a peer's ban: where it was, if that counts
 	Until  time.Time
 	Reason string
-	Times  int // bans so far: the next one is longer
+	Times  int  // bans so far: the next one is longer
+	ByHand bool // rather than for offences
 }
 
 func (SavedPeer) record()    {}

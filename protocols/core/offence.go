@@ -25,3 +25,7 @@ const (
 	OffenceGossipBackoff  Offence = "gossip.backoff"      // demands a back-off that nobody would outlive
 	OffenceGossipWithheld Offence = "gossip.withheld"     // announced a message and did not give it: graded, queues overflow
 )
+
+// RateBanned is what gossip is to think of a banned peer: nothing is taken from it any
+// more. Chosen far below any sum of faults.
+const RateBanned = -1000.0

@@ -9,7 +9,6 @@ import (
 	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/dialing"
 	"github.com/weftnet/weft/protocols/handshake"
-	"github.com/weftnet/weft/protocols/reputation"
 )
 
 // The commands of the node's owner; all others go to dialing.
@@ -34,15 +33,20 @@ type (
 	// LoadBans enforces bans of an earlier run.
 	LoadBans struct{ Bans []core.SavedBan }
 
-	// Ban bans a peer; with zero For as long as its earlier bans deserve.
+	// Ban bans a peer or, without one, an IP group; with zero For as long as earlier
+	// bans deserve. Nothing happens when there are too many bans by hand.
 	Ban struct {
 		Peer   core.PeerID
+		Group  core.Group
 		For    time.Duration
 		Reason string
 	}
 
-	// Unban lifts a ban.
-	Unban struct{ Peer core.PeerID }
+	// Unban lifts the ban of a peer or, without one, of an IP group.
+	Unban struct {
+		Peer  core.PeerID
+		Group core.Group
+	}
 )
 
 func (m *Machine) command(ev core.Command, out *[]core.Effect) {
@@ -62,16 +66,11 @@ func (m *Machine) command(ev core.Command, out *[]core.Effect) {
 			}
 		}
 	case LoadBans:
-		for _, b := range c.Bans {
-			m.reputation.Restore(reputation.Ban(b)) // an ended one makes the next one longer
-			if b.Until.After(m.now) {
-				m.keepOut(b.Peer, b.Until, b.Reason, true, out)
-			}
-		}
+		m.restoreBans(c.Bans, out)
 	case Ban:
-		m.banned(m.reputation.Ban(m.now, c.Peer, c.For, c.Reason), out)
+		m.banByHand(c, out)
 	case Unban:
-		m.unban(c.Peer, out)
+		m.unban(c, out)
 	default:
 		m.dialing.Handle(m.now, ev, out)
 	}
@@ -107,46 +106,4 @@ func (m *Machine) reconsider(out *[]core.Effect) {
 			m.dialing.Handle(m.now, core.Command{Body: dialing.Retry{Peer: r.Peer}}, out)
 		}
 	}
-}
-
-// penalize counts an offence, and bans whom it was the last straw for. Those who are
-// not connected any more are told of together: there is no end to them.
-func (m *Machine) penalize(peer core.PeerID, o core.Offence, detail string, out *[]core.Effect) {
-	told := &m.told
-	if n := m.peers[peer]; n != nil {
-		told = &n.told
-	}
-	if told.may(m.now) {
-		*out = append(*out, core.Penalize{Peer: peer, Offence: o, Detail: told.sum(detail)})
-	}
-	if ban, ok := m.reputation.Penalize(m.now, peer, o, detail); ok {
-		m.banned(ban, out)
-	}
-}
-
-// banned enforces a new ban.
-func (m *Machine) banned(b reputation.Ban, out *[]core.Effect) {
-	m.handshake.Refuse(m.now, b.Peer, handshake.Banned, b.Reason, &m.actions)
-	if n := m.peers[b.Peer]; n != nil && n.plain { // it would not understand
-		*out = append(*out, core.Disconnect{Peer: b.Peer, Reason: handshake.Banned.String()})
-	}
-	m.keepOut(b.Peer, b.Until, b.Reason, true, out)
-	*out = append(*out, core.Persist{Record: core.SavedBan(b)})
-	notify(out, "peer.banned", b.Peer, "until "+b.Until.UTC().Format(time.RFC3339)+": "+b.Reason)
-}
-
-// keepOut refuses connections with a peer, either way, until a time.
-func (m *Machine) keepOut(peer core.PeerID, until time.Time, reason string, banned bool, out *[]core.Effect) {
-	m.dialing.Handle(m.now, core.Command{Body: dialing.CoolDown{Peer: peer, Until: until, Reason: reason, Banned: banned}}, out)
-	*out = append(*out, core.Block{Peer: peer, Until: until, Reason: reason})
-}
-
-func (m *Machine) unban(peer core.PeerID, out *[]core.Effect) {
-	if !m.reputation.Unban(m.now, peer) {
-		return
-	}
-	m.refusals.forget(peer)
-	m.keepOut(peer, time.Time{}, "", false, out)
-	*out = append(*out, core.Persist{Record: core.SavedBan{Peer: peer}})
-	notify(out, "peer.unbanned", peer, "the ban is lifted")
 }

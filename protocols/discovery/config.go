@@ -42,6 +42,10 @@ type Config struct {
 	Highest time.Time                      // the highest timestamp signed in earlier runs
 	Keep    func(multiaddr.Multiaddr) bool // whether an address of a claim may be dialled; nil: every one
 
+	// Group is the IP group that counts as one operator's when several of its peers are
+	// banned; nil: core.GroupOf.
+	Group func(multiaddr.Multiaddr) core.Group
+
 	// VerifyClaim is claim.Verify, or what gives the same answers: a simulator that
 	// shows one claim to a thousand nodes remembers them. nil: claim.Verify. It is
 	// called within core.Verify.

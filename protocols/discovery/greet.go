@@ -125,6 +125,7 @@ func (m *Machine) complete(a handshake.Complete, out *[]core.Effect) {
 	n := m.peers[a.Peer]
 	n.member, n.version = true, a.Version
 	m.members++
+	m.reputation.Settled(a.Peer)
 	m.refusals.forget(a.Peer)
 	if m.cfg.Symmetry {
 		m.awaitSymmetry(n)
@@ -159,6 +160,7 @@ func (m *Machine) letStay(peer core.PeerID, out *[]core.Effect) {
 	}
 	n.plain, n.placed = true, !named
 	m.plain++
+	m.reputation.Settled(peer)
 	if n.placed {
 		m.placed++
 	}

@@ -41,6 +41,7 @@ type Machine struct {
 	gossiping   time.Time             // timestamp of the claim that gossipPause is about
 	gossipPause time.Duration         // to the next gossip of it
 	symmetryAt  time.Time             // the earliest symmetricBy of peers; zero: none
+	rateAt      time.Time             // the earliest rateUntil of peers; zero: none
 	admissions  admissions
 	refusals    refusals
 	relayed     relayed // claims that went on by gossip
@@ -56,6 +57,9 @@ func New(cfg Config, rng *rand.Rand) (*Machine, error) {
 	if cfg.Symmetry { // our half can begin only after the peer's, and a dial
 		cfg.Handshake.Within = cfg.SymmetryWithin
 		cfg.Handshake.Linger = max(cfg.Handshake.Linger, dialToTellWithin)
+	}
+	if cfg.Group == nil {
+		cfg.Group = core.GroupOf
 	}
 	if cfg.VerifyClaim == nil {
 		cfg.VerifyClaim = claim.Verify
@@ -99,6 +103,10 @@ func (m *Machine) Handle(now time.Time, ev core.Event, out *[]core.Effect) {
 		m.verified(ev, out)
 	case core.Misbehaved:
 		m.penalize(ev.Peer, ev.Offence, ev.Detail, out)
+	case core.Deliveries:
+		m.delivered(ev)
+	case core.Earned:
+		m.reputation.Earned(now, ev.Peer)
 	case core.DialFailed, core.Discovered:
 		m.dialing.Handle(now, ev, out)
 	case core.Command:
@@ -112,6 +120,7 @@ func (m *Machine) Tick(now time.Time, out *[]core.Effect) {
 	m.now = now
 	m.sign(out)
 	m.expireLinks(out)
+	m.rerate(out)
 	if due(m.handshake.Deadline(), now) {
 		m.handshake.Tick(now, &m.actions)
 	}
@@ -140,7 +149,7 @@ func (m *Machine) Deadline() time.Time {
 		return time.Unix(1, 0) // at once
 	}
 	for _, at := range [...]time.Time{
-		m.symmetryAt, m.gossipAt, m.handshake.Deadline(), m.lists.Deadline(),
+		m.symmetryAt, m.rateAt, m.gossipAt, m.handshake.Deadline(), m.lists.Deadline(),
 		m.uptime.Deadline(), m.gossip.Deadline(), m.dialing.Deadline(),
 	} {
 		next = core.Earliest(next, at)

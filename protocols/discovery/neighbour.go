@@ -29,6 +29,8 @@ type neighbour struct {
 	held              []core.Received
 	heldBytes         int
 	told              telling
+	rate              float64   // what gossip was told to think of it
+	rateUntil         time.Time // when to look again; zero: not by itself
 }
 
 // hold keeps a message for later and counts it, or drops it.
@@ -62,6 +64,8 @@ func (m *Machine) connected(ev core.Connected, out *[]core.Effect) {
 		mayRenew: core.Bucket{PerSecond: 1 / ownEvery.Seconds(), Most: ownBurst},
 	}
 	m.peers[ev.Peer] = n
+	m.reputation.Connected(ev.Peer, m.cfg.Group(ev.Addr))
+	m.rate(ev.Peer, out)
 	if m.cfg.Symmetry {
 		m.awaitSymmetry(n)
 	}
@@ -75,6 +79,10 @@ func (m *Machine) disconnected(ev core.Disconnected, out *[]core.Effect) {
 		return
 	}
 	delete(m.peers, ev.Peer)
+	m.reputation.Disconnected(ev.Peer)
+	if n.rate != 0 {
+		*out = append(*out, core.Rate{Peer: ev.Peer})
+	}
 	m.handshake.LinkDown(ev.Peer)
 	if n.plain {
 		m.plain--
@@ -103,7 +111,7 @@ func (m *Machine) unreached(peer core.PeerID, n *neighbour, out *[]core.Effect) 
 	m.stats.Asymmetric++
 	text := m.asymmetry(n)
 	m.refuse(Refusal{Peer: peer, Reason: handshake.Asymmetric.String(), Text: text, ByUs: true, At: m.now}, out)
-	m.keepOut(peer, m.now.Add(m.cfg.CoolDown), text, false, out)
+	m.keepOut(core.Block{Peer: peer, Until: m.now.Add(m.cfg.CoolDown), Reason: text}, false, out)
 }
 
 func (m *Machine) linked(ev core.Linked, out *[]core.Effect) {
@@ -152,7 +160,7 @@ func (m *Machine) asymmetric(id core.PeerID, n *neighbour, out *[]core.Effect) {
 	m.stats.Asymmetric++
 	text := m.asymmetry(n)
 	m.handshake.Refuse(m.now, id, handshake.Asymmetric, text, &m.actions)
-	m.keepOut(id, m.now.Add(m.cfg.CoolDown), text, false, out)
+	m.keepOut(core.Block{Peer: id, Until: m.now.Add(m.cfg.CoolDown), Reason: text}, false, out)
 	*out = append(*out, core.Disconnect{Peer: id, Reason: handshake.Asymmetric.String()})
 }
 

@@ -95,6 +95,7 @@ type Peer struct {
 	Inbound, Outbound bool // directions of its connections
 	Version           handshake.Version
 	Score             float64
+	Terms             []reputation.Term // that explain the score
 
 	uptime.View // of a member
 }
@@ -113,7 +114,7 @@ func (m *Machine) Peers(now time.Time) []Peer {
 		all = append(all, Peer{
 			ID: id, Member: n.member, Plain: n.plain, Guest: n.guest, Validator: validator,
 			Inbound: n.inbound, Outbound: n.outbound, Version: n.version,
-			Score: m.reputation.Score(now, id), View: views[id],
+			Score: m.reputation.Score(now, id), Terms: m.reputation.Terms(now, id), View: views[id],
 		})
 	}
 	return all

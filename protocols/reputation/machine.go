@@ -2,181 +2,169 @@ package reputation
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/weftnet/weft/protocols/core"
 )
 
-// ErrConfig is wrapped by every error of Config.Validate.
-var ErrConfig = errors.New("invalid reputation configuration")
+// Score bounds (Basalt: from 0 to 200, 100 at the start, banned at 10, floor of minor
+// faults 30).
+const (
+	start      = 100.0
+	best       = 200.0
+	banAt      = 10.0
+	minorFloor = 30.0
 
-// Config says how scores heal and how long bans last.
-type Config struct {
-	Heal       time.Duration // in which a score gains a point
-	FirstBan   time.Duration // doubled with every further one
-	LongestBan time.Duration
-	Forgive    time.Duration // without a ban, after which the next one is a first one again
-	MaxPeers   int           // scores, and bans, that are kept
-}
-
-// DefaultConfig returns Basalt's bans.
-func DefaultConfig() Config {
-	return Config{
-		Heal:       6 * time.Second, // chosen: ten points a minute
-		FirstBan:   time.Hour,       // Basalt: ban of 1 h
-		LongestBan: 7 * 24 * time.Hour,
-		Forgive:    30 * 24 * time.Hour, // chosen over the longest ban
-		MaxPeers:   4096,                // chosen: under 1 MiB
-	}
-}
-
-// Validate names the first field that cannot work.
-func (c Config) Validate() error {
-	if c.Heal <= 0 || c.FirstBan <= 0 || c.LongestBan < c.FirstBan || c.Forgive <= 0 || c.MaxPeers < 1 {
-		return fmt.Errorf("%w: %+v: set durations above 0, LongestBan at least FirstBan, MaxPeers at least 1", ErrConfig, c)
-	}
-	return nil
-}
+	// wellBehaved is what offences leave at least of the start to a peer that protects
+	// its IP group; chosen because an honest one loses no half of it.
+	wellBehaved = 50.0
+	// tolerance is what gossip forgives of what was invalid, in points; chosen below a
+	// single forgery and above two objects of an author that another set of validators
+	// lets write.
+	tolerance = 20.0
+)
 
 // Machine keeps scores and bans.
 type Machine struct {
-	cfg    Config
-	scores map[core.PeerID]*score
-	bans   map[core.PeerID]Ban // also past ones, until they are forgiven
-	stats  Stats
-}
-
-type score struct {
-	points float64
-	at     time.Time
-}
-
-// Ban keeps a peer out until a time.
-type Ban struct {
-	Peer   core.PeerID
-	Until  time.Time
-	Reason string
-	Times  int // bans so far
+	cfg     Config
+	scores  map[core.PeerID]*score
+	present map[core.PeerID]*presence
+	gone    gone
+	peers   table[core.PeerID]
+	groups  table[core.Group]
+	stats   Stats
 }
 
 // Stats are counters since the start and, at the end, gauges.
 type Stats struct {
-	Offences map[core.Offence]uint64
-	Bans     uint64
+	Offences  map[core.Offence]uint64
+	Bans      uint64 // of peers and groups
+	GroupBans uint64
+	Shielded  uint64    // bans of groups that did not come about because somebody there behaves well
+	Rewarded  [2]uint64 // first deliveries, valid objects
+	Late      uint64    // copies that came after the first
 
-	Scored, Banned int
+	Scored, Banned, BannedGroups int
 }
 
 // New makes a machine from a valid configuration.
 func New(cfg Config) *Machine {
 	return &Machine{
-		cfg: cfg, scores: map[core.PeerID]*score{}, bans: map[core.PeerID]Ban{},
+		cfg: cfg, scores: map[core.PeerID]*score{}, present: map[core.PeerID]*presence{},
+		gone:  gone{group: map[core.PeerID]core.Group{}},
+		peers: newTable[core.PeerID](cfg.MaxPeers), groups: newTable[core.Group](cfg.MaxGroups),
 		stats: Stats{Offences: map[core.Offence]uint64{}},
 	}
 }
 
-// Penalize lowers a peer's score. The ban is set when that was once too often.
-func (m *Machine) Penalize(now time.Time, peer core.PeerID, o core.Offence, detail string) (ban Ban, banned bool) {
+// Penalize counts an offence. Where that was once too often it returns the bans that
+// follow: of the peer and, where it was one of too many there, of its IP group.
+func (m *Machine) Penalize(now time.Time, peer core.PeerID, o core.Offence, detail string) (bans []Ban) {
 	if m.stats.Offences[o]++; m.IsBanned(now, peer) {
-		return Ban{}, false
+		return nil
 	}
 	s := m.score(now, peer)
-	w := weigh(o)
-	after := s.points - float64(w)
-	if w == minor {
-		after = max(after, min(s.points, minorFloor))
+	if s.fine(now, o); start-s.lost() > banAt {
+		return nil
 	}
-	if s.points = after; after > banAt {
-		return Ban{}, false
+	reason := fmt.Sprintf("%s: %s", o, detail)
+	ban, err := m.ban(now, Ban{Peer: peer, Group: m.groupOf(peer), Reason: reason})
+	if err != nil {
+		return nil
 	}
-	return m.Ban(now, peer, 0, fmt.Sprintf("%s: %s", o, detail)), true
-}
-
-// Ban bans a peer, for a time or, with zero, for as long as its earlier bans
-// deserve.
-func (m *Machine) Ban(now time.Time, peer core.PeerID, d time.Duration, reason string) Ban {
-	old, again := m.bans[peer]
-	times := 1
-	if again && now.Sub(old.Until) < m.cfg.Forgive {
-		times = old.Times + 1
+	bans = append(bans, ban)
+	if group, ok := m.convict(now, ban.Group, reason); ok {
+		bans = append(bans, group)
 	}
-	if d == 0 {
-		d = m.lasts(times)
+	return bans
+}
+
+// Deliver counts what a connected peer brought by gossip.
+func (m *Machine) Deliver(now time.Time, d core.Delivery) {
+	if m.present[d.Peer] == nil || d.First == 0 && d.Late == 0 {
+		return
 	}
-	ban := Ban{Peer: peer, Until: now.Add(d), Reason: reason, Times: times}
-	delete(m.scores, peer) // it starts anew after the ban
-	m.Restore(ban)
-	m.stats.Bans++
-	return ban
-}
-
-func (m *Machine) lasts(times int) time.Duration {
-	d := m.cfg.FirstBan
-	for range times - 1 {
-		if d *= 2; d >= m.cfg.LongestBan {
-			return m.cfg.LongestBan
-		}
+	s := m.score(now, d.Peer)
+	if d.First > 0 {
+		s.count(now, Delivery, uint64(d.First))
+		s.reward(now, byDelivery, float64(d.First), m.cfg.MostEarned)
+		m.stats.Rewarded[byDelivery] += uint64(d.First)
 	}
-	return d
-}
-
-// Restore takes in a ban of an earlier run.
-func (m *Machine) Restore(b Ban) {
-	if _, have := m.bans[b.Peer]; !have && len(m.bans) >= m.cfg.MaxPeers {
-		delete(m.bans, m.endsFirst())
+	if d.Late == 0 {
+		return
 	}
-	m.bans[b.Peer] = b
-}
-
-func (m *Machine) endsFirst() (first core.PeerID) {
-	var until time.Time
-	for p, b := range m.bans {
-		if first == "" || b.Until.Before(until) || b.Until.Equal(until) && p < first {
-			first, until = p, b.Until
-		}
+	m.stats.Late += uint64(d.Late)
+	if d.Delay/time.Duration(d.Late) > m.cfg.SlowBeyond {
+		s.count(now, Slowness, uint64(d.Late))
+		s.slow = min(m.cfg.MostSlow, s.slow+1)
 	}
-	return first
 }
 
-// Unban lifts a ban and says whether there was one.
-func (m *Machine) Unban(now time.Time, peer core.PeerID) bool {
-	banned := m.IsBanned(now, peer)
-	delete(m.bans, peer)
-	return banned
+// Earned counts a valid object of a connected peer.
+func (m *Machine) Earned(now time.Time, peer core.PeerID) {
+	if m.present[peer] == nil {
+		return
+	}
+	s := m.score(now, peer)
+	s.count(now, Objects, 1)
+	s.reward(now, byObject, 1, m.cfg.MostEarned)
+	m.stats.Rewarded[byObject]++
 }
 
-// IsBanned says whether a peer is banned now.
-func (m *Machine) IsBanned(now time.Time, peer core.PeerID) bool {
-	b, ok := m.bans[peer]
-	return ok && b.Until.After(now)
-}
-
-// Bans are those in force, the ones that end first first.
-func (m *Machine) Bans(now time.Time) []Ban {
-	all := slices.DeleteFunc(slices.Collect(maps.Values(m.bans)), func(b Ban) bool { return !b.Until.After(now) })
-	slices.SortFunc(all, func(a, b Ban) int {
-		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.Peer, b.Peer))
-	})
-	return all
-}
-
-// Score is a peer's score: 100 for one that has nothing against it.
+// Score is a peer's score: 100 for one that did nothing, good or bad.
 func (m *Machine) Score(now time.Time, peer core.PeerID) float64 {
 	if s := m.scores[peer]; s != nil {
-		return m.healed(now, s)
+		aged := s.age(now, &m.cfg)
+		return aged.total()
 	}
 	return start
+}
+
+// Terms explain a peer's score: the 100 points of the start and these make it.
+func (m *Machine) Terms(now time.Time, peer core.PeerID) []Term {
+	if s := m.scores[peer]; s != nil {
+		aged := s.age(now, &m.cfg)
+		return aged.terms()
+	}
+	return nil
+}
+
+// lost is what offences cost a peer, as of now.
+func (m *Machine) lost(now time.Time, peer core.PeerID) float64 {
+	if s := m.scores[peer]; s != nil {
+		aged := s.age(now, &m.cfg)
+		return aged.lost()
+	}
+	return 0
+}
+
+// Opinion is what gossip is to think of a peer (core.Rate) and until when; the zero
+// time: until something happens. It is about bans and validity, never about latency:
+// gossipsub prunes who is below zero, both ways and from every topic.
+func (m *Machine) Opinion(now time.Time, peer core.PeerID) (rate float64, until time.Time) {
+	if b := m.peers.list[peer]; b.Until.After(now) {
+		return core.RateBanned, b.Until
+	}
+	s := m.scores[peer]
+	if s == nil {
+		return 0, time.Time{}
+	}
+	aged := s.age(now, &m.cfg)
+	over := aged.faults[Validity] - tolerance
+	if over <= 0 {
+		return 0, time.Time{}
+	}
+	heals := time.Duration((over + aged.faults[Compliance]) * float64(m.cfg.Heal))
+	return -over, now.Add(heals + 1)
 }
 
 // Stats returns counters and gauges.
 func (m *Machine) Stats() Stats {
 	s := m.stats
 	s.Offences = maps.Clone(s.Offences)
-	s.Scored, s.Banned = len(m.scores), len(m.bans)
+	s.Scored, s.Banned, s.BannedGroups = len(m.scores), len(m.peers.list), len(m.groups.list)
 	return s
 }
 
@@ -185,30 +173,29 @@ func (m *Machine) score(now time.Time, peer core.PeerID) *score {
 	s := m.scores[peer]
 	if s == nil {
 		if len(m.scores) >= m.cfg.MaxPeers {
-			delete(m.scores, m.best(now))
+			delete(m.scores, m.tellsLeast(now))
 		}
-		s = &score{points: start}
+		s = m.newScore(now)
 		m.scores[peer] = s
 	}
-	s.points, s.at = m.healed(now, s), now
+	*s = s.age(now, &m.cfg)
 	return s
 }
 
-// healed is a score as of now. A clock that was set back heals nothing.
-func (m *Machine) healed(now time.Time, s *score) float64 {
-	if s.at.IsZero() {
-		return s.points
-	}
-	return min(start, s.points+max(0, float64(now.Sub(s.at))/float64(m.cfg.Heal)))
-}
-
-// best is the peer whose score tells least.
-func (m *Machine) best(now time.Time) (best core.PeerID) {
-	top := -1.0
+// tellsLeast is the peer whose score is forgotten first: the one that offences cost
+// least and, of those, one that has left, with the fewest rewards.
+func (m *Machine) tellsLeast(now time.Time) (least core.PeerID) {
+	var low [3]float64
 	for p, s := range m.scores {
-		if h := m.healed(now, s); h > top || h == top && p < best {
-			best, top = p, h
+		aged := s.age(now, &m.cfg)
+		worth := [3]float64{aged.lost(), 0, aged.total()}
+		if m.present[p] != nil {
+			worth[1] = 1
+		}
+		order := cmp.Or(cmp.Compare(worth[0], low[0]), cmp.Compare(worth[1], low[1]), cmp.Compare(worth[2], low[2]), cmp.Compare(p, least))
+		if least == "" || order < 0 {
+			least, low = p, worth
 		}
 	}
-	return best
+	return least
 }

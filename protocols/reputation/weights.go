@@ -2,13 +2,6 @@ package reputation
 
 import "github.com/weftnet/weft/protocols/core"
 
-// Score bounds (Basalt: 100 at the start, banned at 10, floor of minor faults 30).
-const (
-	start      = 100.0
-	banAt      = 10.0
-	minorFloor = 30.0
-)
-
 // weight is what an offence costs.
 type weight float64
 
@@ -21,77 +14,83 @@ const (
 	fatal   weight = 100
 )
 
-// weights are the offences of every protocol; docs/protocols lists them with what
-// happens to the message.
-var weights = map[core.Offence]weight{
-	core.OffenceFrame:     serious,
-	core.OffenceTooLong:   serious,
-	core.OffenceSender:    grave,
-	core.OffenceDirection: serious,
-	core.OffenceStreams:   minor,
-	core.OffenceSlow:      minor,
+// verdict is what an offence costs, and which term of the score.
+type verdict struct {
+	weight weight
+	term   TermKind
+}
 
-	core.OffenceGossipInvalid:  grave, // honest nodes check before they pass on
-	core.OffenceGossipUnsigned: serious,
-	core.OffenceGossipIHave:    serious,
-	core.OffenceGossipIWant:    serious,
-	core.OffenceGossipGraft:    serious,
-	core.OffenceGossipTopics:   serious,
-	core.OffenceGossipBackoff:  serious,
-	core.OffenceGossipWithheld: minor,
+// weights are the offences of every protocol: the one list of penalties. docs/reputation.md
+// explains each; docs/protocols says what happens to the message.
+var weights = map[core.Offence]verdict{
+	core.OffenceFrame:     {serious, Compliance},
+	core.OffenceTooLong:   {serious, Compliance},
+	core.OffenceSender:    {grave, Compliance},
+	core.OffenceDirection: {serious, Compliance},
+	core.OffenceStreams:   {minor, Compliance},
+	core.OffenceSlow:      {minor, Compliance},
 
-	"handshake.malformed":    serious,
-	"handshake.order":        minor, // its handshake was lost on the way
-	"handshake.refused":      grave,
-	"handshake.unknown-type": serious,
+	core.OffenceGossipInvalid:  {grave, Validity}, // honest nodes check before they pass on
+	core.OffenceGossipUnsigned: {serious, Compliance},
+	core.OffenceGossipIHave:    {serious, Compliance},
+	core.OffenceGossipIWant:    {serious, Compliance},
+	core.OffenceGossipGraft:    {serious, Compliance},
+	core.OffenceGossipTopics:   {serious, Compliance},
+	core.OffenceGossipBackoff:  {serious, Compliance},
+	core.OffenceGossipWithheld: {minor, Compliance},
 
-	"peerlist.bad-query":    serious,
-	"peerlist.too-often":    minor,
-	"peerlist.unsolicited":  serious,
-	"peerlist.bad-answer":   serious,
-	"peerlist.oversized":    grave,
-	"peerlist.bad-claim":    grave,
-	"peerlist.equivocation": grave,
+	"handshake.malformed":    {serious, Compliance},
+	"handshake.order":        {minor, Compliance}, // its handshake was lost on the way
+	"handshake.refused":      {grave, Compliance},
+	"handshake.unknown-type": {serious, Compliance},
 
-	"uptime.malformed":   serious,
-	"uptime.unsolicited": minor,
-	"uptime.too-often":   minor,
+	"peerlist.bad-query":    {serious, Compliance},
+	"peerlist.too-often":    {minor, Compliance},
+	"peerlist.unsolicited":  {serious, Compliance},
+	"peerlist.bad-answer":   {serious, Compliance},
+	"peerlist.oversized":    {grave, Compliance},
+	"peerlist.bad-claim":    {grave, Validity},
+	"peerlist.equivocation": {grave, Validity},
 
-	"infect.malformed":   serious,
-	"infect.unsolicited": minor,
-	"infect.withheld":    minor,
-	"infect.rejected":    grave,
+	"uptime.malformed":   {serious, Compliance},
+	"uptime.unsolicited": {minor, Compliance},
+	"uptime.too-often":   {minor, Compliance},
 
-	"broadcast.malformed": serious,
-	"broadcast.too-often": minor,
+	"infect.malformed":   {serious, Compliance},
+	"infect.unsolicited": {minor, Compliance},
+	"infect.withheld":    {minor, Compliance},
+	"infect.rejected":    {grave, Validity},
 
-	"fetch.malformed":   serious,
-	"fetch.unsolicited": minor, // it may be on account of a request that we forgot
-	"fetch.oversized":   grave,
-	"fetch.wrong":       grave,
-	"fetch.absent":      minor,
+	"broadcast.malformed": {serious, Compliance},
+	"broadcast.too-often": {minor, Compliance},
 
-	"catchup.malformed":   serious,
-	"catchup.unsolicited": minor, // it may answer a question from before it was disconnected
-	"catchup.too-many":    minor,
-	"catchup.topics":      serious,
+	"fetch.malformed":   {serious, Compliance},
+	"fetch.unsolicited": {minor, Compliance}, // it may be on account of a request that we forgot
+	"fetch.oversized":   {grave, Compliance},
+	"fetch.wrong":       {grave, Validity},
+	"fetch.absent":      {minor, Compliance},
 
-	"object.invalid":   fatal,
-	"object.dependant": grave,
-	"object.author":    serious, // it may know another set of validators
-	"object.depth":     serious,
+	"catchup.malformed":   {serious, Compliance},
+	"catchup.unsolicited": {minor, Compliance}, // it may answer a question from before it was disconnected
+	"catchup.too-many":    {minor, Compliance},
+	"catchup.topics":      {serious, Compliance},
 
-	"discovery.unknown-type": serious,
-	"discovery.bad-claim":    grave,
+	"object.invalid":   {fatal, Validity},
+	"object.dependant": {grave, Validity},
+	"object.author":    {serious, Validity}, // it may know another set of validators
+	"object.depth":     {serious, Compliance},
+
+	"discovery.unknown-type": {serious, Compliance},
+	"discovery.bad-claim":    {grave, Validity},
 }
 
 // Weighed says whether an offence has a weight of its own; one that has none counts
 // as minor.
 func Weighed(o core.Offence) bool { _, ok := weights[o]; return ok }
 
-func weigh(o core.Offence) weight {
-	if w, ok := weights[o]; ok {
-		return w
+func verdictOf(o core.Offence) verdict {
+	if v, ok := weights[o]; ok {
+		return v
 	}
-	return minor
+	return verdict{minor, Compliance}
 }

@@ -35,7 +35,8 @@ func (n *Node) Do(e core.Effect) {
 		n.Offences[e.Offence]++
 	case core.Notify:
 		n.Notices[e.Notice.Kind]++
-	case core.Admit, core.Relay: // there is neither pubsub nor DHT nor another machine here
+	case core.Admit, core.Rate, core.Relay: // there is neither pubsub nor DHT nor another machine here
+	case core.BlockGroup: // there are no groups: addresses are private
 	}
 }
 
