@@ -20,7 +20,8 @@
 //   - what a peer can make us remember is bounded: topics per peer, per message
 //     and in length (filter.go), back-off times, peer exchange (inspect.go);
 //   - object topics (objects.go): a message is named by the hash of its bytes, a judge
-//     decides about each, and what was ignored can be published later;
+//     decides about each, and what was ignored can be published later. It has no author
+//     and no signature but its object's (sign.go);
 //   - who delivers first, who late and who breaks the rules is told to the node, whose
 //     opinion comes back as a score (reputation.go): one below zero keeps a peer out of
 //     the mesh, that of a banned one out of earshot;

@@ -69,6 +69,14 @@ func (f *filter) disown(topic string) {
 	delete(f.ours, topic)
 }
 
+// mine says whether a topic is open here.
+func (f *filter) mine(topic string) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	_, there := f.ours[topic]
+	return there
+}
+
 // CanSubscribe tells pubsub whether we may join a topic ourselves.
 func (f *filter) CanSubscribe(topic string) bool { return CheckTopic(topic) == nil }
 

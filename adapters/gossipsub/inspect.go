@@ -21,8 +21,8 @@ const seqnoBytes = 8
 // inspect runs on pubsub's process loop before a message is handled. It defuses
 // PRUNE: the back-off is capped, and peer exchange is cut out, since whom to dial
 // is not for strangers to decide. And it takes out messages with an ID of their
-// sender's length.
-func (p *PubSub) inspect(_ peer.ID, rpc *pubsub.RPC) error {
+// sender's length, and those that lack a signature.
+func (p *PubSub) inspect(from peer.ID, rpc *pubsub.RPC) error {
 	for _, prune := range rpc.GetControl().GetPrune() {
 		if limit := uint64(maxBackoff / time.Second); prune.GetBackoff() > limit {
 			prune.Backoff = &limit
@@ -31,11 +31,15 @@ func (p *PubSub) inspect(_ peer.ID, rpc *pubsub.RPC) error {
 		prune.Peers = nil
 	}
 	rpc.Publish = slices.DeleteFunc(rpc.Publish, func(m *pb.Message) bool {
-		if len(m.GetSeqno()) <= seqnoBytes {
-			return false
+		switch {
+		case len(m.GetSeqno()) > seqnoBytes:
+			p.trace.RejectMessage(nil, "sequence number too long")
+			return true
+		case !p.signed(m):
+			p.unsigned(from, m)
+			return true
 		}
-		p.trace.RejectMessage(nil, "sequence number too long")
-		return true
+		return false
 	})
 	return nil
 }

@@ -47,7 +47,7 @@ type Objects struct {
 	// and may wait.
 	Judge func(context.Context, Incoming) Verdict
 	// Missed tells of a message that was dropped unjudged, because too many were
-	// waiting; without its Data. It is called on pubsub's process loop and must not wait.
+	// waiting; without its Data. It must be set, is called on pubsub's process loop and must not wait.
 	Missed func(Incoming)
 }
 
@@ -70,13 +70,13 @@ func (p *PubSub) JoinObjects(name string, o Objects) error {
 	if err != nil {
 		return errors.Join(err, p.ps.UnregisterTopicValidator(name))
 	}
+	t.objects, t.joins = true, 1
+	p.trace.judged(name, o.Missed) // before anything comes: see signed
 	if t.relay, err = t.handle.Relay(); err != nil {
 		p.drop(t)
 		return errors.Join(p.explain("join", name, err), p.ps.UnregisterTopicValidator(name))
 	}
-	t.objects, t.joins = true, 1
 	t.meshed.Store(true)
-	p.trace.judged(name, o.Missed)
 	return nil
 }
 
@@ -109,7 +109,6 @@ func (p *PubSub) LeaveObjects(name string) error {
 	}
 	t.relay()
 	p.drop(t)
-	p.trace.judged(name, nil)
 	return p.ps.UnregisterTopicValidator(name)
 }
 

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"testing"
 
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weftnet/weft/protocols/core"
 )
 
 // court judges the objects of one node as it is told to, and keeps what it saw.
@@ -117,14 +120,16 @@ func TestWhatIsDroppedUnjudgedIsToldOf(t *testing.T) {
 	}
 	connect(t, a.p.host, b.p.host)
 	eventually(t, "the mesh is up", func() bool { return a.p.trace.meshReady(topic) })
-	want := make(map[[sha256.Size]byte]bool, n)
-	for i := range n {
-		data := fmt.Sprint("object ", i)
-		want[sha256.Sum256([]byte(data))] = true
-		a.publish(t, data)
-	}
 	defer close(held)
-	for ctx := soon(t); len(want) > 0; {
+	want := make(map[[sha256.Size]byte]bool, n)
+	for ctx, i := soon(t), 0; i < n || len(want) > 0; {
+		if i < n && len(want) < minQueue { // no more than the queue between the two holds
+			data := fmt.Sprint("object ", i)
+			want[sha256.Sum256([]byte(data))] = true
+			a.publish(t, data)
+			i++
+			continue
+		}
 		select {
 		case m := <-judged:
 			delete(want, m.ID)
@@ -172,4 +177,24 @@ func TestObjectTopicsAndRawTopicsAreKeptApart(t *testing.T) {
 		t.Errorf("LeaveObjects = %v", err)
 	}
 	subscribe(t, c.p, "blocks") // it may be raw now
+}
+
+// A message of an object topic names nobody, and is signed by nobody: its object is.
+// Where the topic is a raw one it is not taken, and nobody is blamed.
+func TestObjectsAreNamelessAndUnsignedAndRawMessagesAreNot(t *testing.T) {
+	objects := newCourt(t, "blocks", always(Accept))
+	raw, told := newReporting(t)
+	s := subscribe(t, raw, "blocks")
+	connect(t, objects.p.host, raw.host)
+	eventually(t, "the mesh is up", func() bool { return objects.p.trace.meshReady("blocks") })
+	objects.publish(t, "object")
+	eventually(t, "it is refused", func() bool { return raw.Stats().Rejected[pubsub.RejectMissingSignature] == 1 })
+	wantNothing(t, s)
+	if err := raw.Publish(soon(t), "blocks", []byte("raw")); err != nil {
+		t.Fatal(err)
+	}
+	objects.wants(t, "raw", raw.host.ID()) // it is signed, and the judge decides
+	if n := told.offences(objects.p.host.ID(), core.OffenceGossipUnsigned); n != 0 {
+		t.Errorf("blamed %d times", n)
+	}
 }

@@ -59,7 +59,7 @@ func (p *PubSub) send(ctx context.Context, t *topic, data []byte) (err error) {
 		return err
 	}
 	// The router keeps the bytes for gossip; the caller may reuse its buffer.
-	if err := t.handle.Publish(ctx, bytes.Clone(data)); err != nil {
+	if err := t.handle.Publish(ctx, bytes.Clone(data), p.sign); err != nil {
 		return p.explain("publish to", t.name, err)
 	}
 	p.trace.published.Add(1)

@@ -23,6 +23,7 @@ type PubSub struct {
 
 	reputation *reputation // nil: nobody wants to know
 
+	sign   pubsub.PubOpt   // signs a message as the host
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 
@@ -39,13 +40,16 @@ func start(h host.Host, cfg Config, more ...pubsub.Option) (*PubSub, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	p := &PubSub{cfg: cfg, host: h, topics: make(map[string]*topic), trace: newTrace()}
+	sign, err := ownKey(h.Peerstore(), h.ID())
+	if err != nil {
+		return nil, err
+	}
+	p := &PubSub{cfg: cfg, host: h, sign: sign, topics: make(map[string]*topic), trace: newTrace()}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.filter = newFilter(cfg, h.Network(), p.trace)
 	p.trace.gone = p.filter.forget
 	p.router = pubsub.DefaultGossipSubRouter(h)
 	p.reputation = p.begin()
-	var err error
 	if p.ps, err = pubsub.NewGossipSubWithRouter(p.ctx, h, p.router, slices.Concat(p.options(), p.reputation.options(), more)...); err != nil {
 		p.cancel()
 		p.reputation.wait()
@@ -55,11 +59,13 @@ func start(h host.Host, cfg Config, more ...pubsub.Option) (*PubSub, error) {
 }
 
 // options are pubsub's settings. Those not named stay at libp2p's defaults: the
-// default message ID, strict signing, default mesh parameters, no flood publish.
+// default message ID, default mesh parameters, no flood publish. Who signs is decided
+// by topic (sign.go).
 func (p *PubSub) options() []pubsub.Option {
 	return []pubsub.Option{
 		p.router.WithDefaultTagTracer(),
-		pubsub.WithMessageSignaturePolicy(pubsub.StrictSign),
+		pubsub.WithNoAuthor(), // unless sign names one
+		pubsub.WithMessageSignaturePolicy(signaturePerTopic),
 		pubsub.WithMaxMessageSize(WireLimit(p.cfg.MaxMessage)),
 		pubsub.WithPeerOutboundQueueSize(p.cfg.queue(p.cfg.OutboundQueue)),
 		pubsub.WithValidateQueueSize(p.cfg.queue(p.cfg.ValidateQueue)),

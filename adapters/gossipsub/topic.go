@@ -144,6 +144,9 @@ func (p *PubSub) drop(t *topic) {
 	}
 	delete(p.topics, t.name)
 	p.filter.disown(t.name)
+	if t.objects {
+		p.trace.judged(t.name, nil)
+	}
 	if err := t.handle.Close(); err != nil && p.ctx.Err() == nil {
 		p.cfg.Logger.Warn("a topic did not close and stays open until exit", "topic", t.name, "error", err)
 	}

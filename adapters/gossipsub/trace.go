@@ -212,6 +212,12 @@ func (t *trace) missedOf() map[string]func(Incoming) {
 	return nil
 }
 
+// objects says whether a topic carries objects here.
+func (t *trace) objects(topic string) bool {
+	_, there := t.missedOf()[topic]
+	return there
+}
+
 // judged sets whom to tell of the messages of an object topic that are dropped;
 // nil: nobody. The caller holds the lock of the PubSub.
 func (t *trace) judged(topic string, tell func(Incoming)) {
