@@ -98,6 +98,10 @@ fuzz: ## run every fuzz target for FUZZTIME
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: bench-objects
+bench-objects: ## compare objects, from put to delivery, with plain gossipsub
+	go test -run '^$$' -bench Objects -benchtime 1x ./node
+
 # A module of its own, with AvalancheGo's network package. ARGS="-n 10 -rounds 1"
 # makes it short; without, it takes half an hour.
 .PHONY: bench-discovery
