@@ -18,6 +18,7 @@ var bench = struct {
 	strategies, out   *string
 	loss, churn, kill *float64
 	interval          *time.Duration
+	attacks           *bool
 }{
 	flag.Bool("bench", false, "run the comparison of TestBench"),
 	flag.Int("n", 0, "`nodes`; 0: every case of docs/performance.md"),
@@ -31,6 +32,7 @@ var bench = struct {
 	flag.Float64("churn", 0, "share of nodes that vanish in a minute, each for 10 s"),
 	flag.Float64("kill", 0, "share of nodes that vanish at once, for good"),
 	flag.Duration("interval", 0, "time between messages; 0: by size"),
+	flag.Bool("attacks", false, "all of TestAttacks, for long"),
 }
 
 // strategies are all that can be compared.

@@ -11,8 +11,8 @@
 //
 // # The model
 //
-// Nodes live in nine regions of the world, one-way delays between these are 2 to
-// 136 ms, and each node adds its own last mile, exponentially distributed. Links
+// Nodes live in nine regions of the world, one-way delays between these are 5 to
+// 150 ms, and each node adds its own last mile, exponentially distributed. Links
 // have a rate each way, queues are FQ-CoDel (simnet's). Each node dials ten others.
 // Transport is QUIC with all its handshakes, windows and acknowledgements, and
 // every packet counts. Computing takes no time.
@@ -27,6 +27,12 @@
 // Two bounds stand beside: direct, one hop from the publisher to each node as if
 // all were connected and its uplink served each alone; and flood, the fastest way
 // over the connections there are, likewise.
+//
+// # Attacks
+//
+// RunAttacked adds Sybils (sybil.go): hosts that speak pubsub's wire protocol by
+// hand. They behave until the measured messages begin, then do what their Attack
+// says (attack.go). What they answer and send is no node's code, so they can lie.
 //
 // # Sources
 //

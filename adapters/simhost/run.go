@@ -34,7 +34,10 @@ type simulation struct {
 	meter    meter
 	deliver  *collector
 	ends     sync.WaitGroup // nodes that are vanishing
-	tasks    sync.WaitGroup // publishing and dialling under way
+	tasks    sync.WaitGroup // publishing, dialling and attacks under way
+	attack   *Attack        // nil: none
+	sybils   []*Sybil
+	over     chan struct{} // closed when the plan is done
 
 	base   counters // when measuring began
 	joined Traffic  // until the first message
@@ -54,7 +57,7 @@ type node struct {
 }
 
 func newSimulation(w *World, s Strategy) *simulation {
-	return &simulation{world: w, strategy: s, net: newNetwork(w), nodes: make([]*node, w.Config.Nodes), deliver: newCollector(w)}
+	return &simulation{world: w, strategy: s, net: newNetwork(w), nodes: make([]*node, w.Config.Nodes), deliver: newCollector(w), over: make(chan struct{})}
 }
 
 func (s *simulation) run() (Result, error) {
@@ -67,6 +70,7 @@ func (s *simulation) run() (Result, error) {
 	time.Sleep(s.world.Config.Settle)
 	s.joined = s.meter.read()
 	s.play()
+	close(s.over)
 	s.tasks.Wait()
 	if err := s.deliver.err(); err != nil {
 		return Result{}, err
@@ -83,8 +87,19 @@ func (s *simulation) connect() error {
 			return err
 		}
 	}
+	if s.attack != nil && s.attack.First {
+		if err := s.invade(); err != nil {
+			return err
+		}
+		time.Sleep(s.world.Config.Settle)
+	}
 	s.dial(s.world.links(func(link) bool { return true }))
 	s.tasks.Wait()
+	if s.attack != nil && !s.attack.First {
+		if err := s.invade(); err != nil {
+			return err
+		}
+	}
 	return s.deliver.err()
 }
 
@@ -139,6 +154,7 @@ func (s *simulation) play() {
 			s.comeBack(a.node)
 		case measure:
 			s.base = s.count()
+			s.begin()
 		}
 	}
 	time.Sleep(time.Until(start.Add(s.world.end)))
@@ -185,6 +201,9 @@ func (s *simulation) close() {
 		if n != nil {
 			s.ends.Go(n.close)
 		}
+	}
+	for _, sybil := range s.sybils {
+		s.ends.Go(func() { _ = sybil.host.Close() })
 	}
 	s.ends.Wait()
 }

@@ -1,0 +1,215 @@
+package simhost
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"google.golang.org/protobuf/proto"
+)
+
+// Attack is what Sybils do to the nodes of a world. Until the measured messages they
+// behave, and pass messages on at once; then they begin.
+type Attack struct {
+	Name      string
+	Sybils    int
+	Protocols []protocol.ID // that they announce beside pubsub's
+	Victim    bool          // they connect to the first node only
+	Near      bool          // they have no last mile, so that they are faster than others
+	First     bool          // they connect before honest nodes connect to each other
+
+	// Every is called once each Tick for each Sybil and target, with the number of
+	// the tick; nil: they are silent.
+	Every func(s *Sybil, to peer.ID, tick uint64)
+	Tick  time.Duration
+	// Answer is called for each RPC of a target; nil: they do not answer.
+	Answer func(s *Sybil, from peer.ID, rpc *pb.RPC)
+}
+
+// Attacks are the known ones, by 40 Sybils.
+func Attacks() []Attack {
+	all := []Attack{
+		{Name: "cold boot", First: true},
+		{Name: "covert flash"},
+		{Name: "eclipse", Victim: true},
+		{Name: "latency gaming", Near: true, Every: announce},
+		{Name: "invalid messages", Every: invalid},
+		{Name: "IHAVE flood", Every: ihaveFlood},
+		{Name: "IWANT flood", Every: iwantFlood},
+		{Name: "GRAFT flood", Every: graftFlood},
+		{Name: "huge PRUNE backoff", Every: hugePrune},
+		{Name: "endless topics", Every: endlessTopics},
+	}
+	for i := range all {
+		all[i].Sybils = 40
+		if all[i].Tick = 100 * time.Millisecond; all[i].Name == "latency gaming" {
+			all[i].Tick = time.Second
+		}
+	}
+	return all
+}
+
+func control(c *pb.ControlMessage) *pb.RPC { return &pb.RPC{Control: c} }
+
+// number is 8 bytes that no other call gives.
+func (s *Sybil) number(tick, i uint64) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(s.Index)<<48|tick<<16|i)
+}
+
+// announce offers the newest message, which is never delivered, and stays in the mesh.
+func announce(s *Sybil, to peer.ID, _ uint64) {
+	c := &pb.ControlMessage{Graft: []*pb.ControlGraft{{TopicID: proto.String(topic)}}}
+	if m := s.Last(); m != nil {
+		c.Ihave = []*pb.ControlIHave{{TopicID: proto.String(topic), MessageIDs: []string{string(m.GetFrom()) + string(m.GetSeqno())}}}
+	}
+	s.Send(to, control(c))
+}
+
+// invalid sends messages with a bad signature, in its own name.
+func invalid(s *Sybil, to peer.ID, tick uint64) {
+	s.Send(to, &pb.RPC{Publish: []*pb.Message{{
+		From: []byte(s.host.ID()), Seqno: s.number(tick, 0), Topic: proto.String(topic),
+		Data: make([]byte, 1<<10), Signature: make([]byte, 64),
+	}}})
+}
+
+// ihaveFlood announces 500 messages that do not exist.
+func ihaveFlood(s *Sybil, to peer.ID, tick uint64) {
+	ids := make([]string, 500)
+	for i := range ids {
+		ids[i] = string(s.host.ID()) + string(s.number(tick, uint64(i)))
+	}
+	s.Send(to, control(&pb.ControlMessage{Ihave: []*pb.ControlIHave{{TopicID: proto.String(topic), MessageIDs: ids}}}))
+}
+
+// iwantFlood asks for the newest message, 200 times in one RPC.
+func iwantFlood(s *Sybil, to peer.ID, _ uint64) {
+	m := s.Last()
+	if m == nil {
+		return
+	}
+	ids := make([]string, 200)
+	for i := range ids {
+		ids[i] = string(m.GetFrom()) + string(m.GetSeqno())
+	}
+	s.Send(to, control(&pb.ControlMessage{Iwant: []*pb.ControlIWant{{MessageIDs: ids}}}))
+}
+
+// graftFlood grafts and prunes in turns, without heed to any backoff.
+func graftFlood(s *Sybil, to peer.ID, _ uint64) {
+	c := new(pb.ControlMessage)
+	for range 20 {
+		c.Graft = append(c.Graft, &pb.ControlGraft{TopicID: proto.String(topic)})
+		c.Prune = append(c.Prune, &pb.ControlPrune{TopicID: proto.String(topic), Backoff: proto.Uint64(0)})
+	}
+	s.Send(to, control(c))
+}
+
+// hugePrune prunes for ever, which overflows, and grafts anew.
+func hugePrune(s *Sybil, to peer.ID, tick uint64) {
+	backoff := uint64(math.MaxUint64) - tick%2*(1<<63)
+	s.Send(to, control(&pb.ControlMessage{
+		Prune: []*pb.ControlPrune{{TopicID: proto.String(topic), Backoff: &backoff}},
+	}))
+}
+
+// endlessTopics subscribes to 200 new topics and grafts in them.
+func endlessTopics(s *Sybil, to peer.ID, tick uint64) {
+	rpc := control(new(pb.ControlMessage))
+	for i := range uint64(200) {
+		name := fmt.Sprintf("%x", s.number(tick, i))
+		rpc.Subscriptions = append(rpc.Subscriptions, &pb.RPC_SubOpts{Subscribe: proto.Bool(true), Topicid: &name})
+		rpc.Control.Graft = append(rpc.Control.Graft, &pb.ControlGraft{TopicID: &name})
+	}
+	s.Send(to, rpc)
+}
+
+// RunAttacked plays a strategy in a world under attack.
+func RunAttacked(t *testing.T, w *World, s Strategy, a Attack) (r Result, err error) {
+	t.Helper()
+	synctest.Test(t, func(*testing.T) {
+		sim := newSimulation(w.withSybils(a), s)
+		sim.attack = &a
+		r, err = sim.run()
+	})
+	return r, err
+}
+
+// withSybils is the world with places for Sybils after those of the nodes.
+func (w *World) withSybils(a Attack) *World {
+	rng, c := rand.New(rand.NewPCG(uint64(w.Config.Seed), 0x737962696c)), *w
+	c.places, c.keys = slices.Clip(c.places), slices.Clip(c.keys)
+	for range a.Sybils {
+		p := randomPlace(rng, c.Config.LastMile)
+		if a.Near {
+			p.lastMile = 0
+		}
+		c.places, c.keys = append(c.places, p), append(c.keys, randomKey(rng))
+	}
+	return &c
+}
+
+// invade starts the Sybils and lets them connect.
+func (s *simulation) invade() error {
+	for i := range s.attack.Sybils {
+		at := s.world.Config.Nodes + i
+		h, err := s.net.newHost(s.world.keys[at], address(at), at)
+		if err != nil {
+			return err
+		}
+		s.sybils = append(s.sybils, newSybil(i, s.attack, h))
+	}
+	targets := s.nodes
+	if s.attack.Victim {
+		targets = targets[:1]
+	}
+	for _, sybil := range s.sybils {
+		for _, n := range targets {
+			to := peer.AddrInfo{ID: n.host.ID(), Addrs: n.host.Addrs()}
+			s.tasks.Go(func() {
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				defer cancel()
+				if err := sybil.dial(ctx, to); err != nil {
+					s.deliver.fail(err)
+				}
+			})
+		}
+	}
+	s.tasks.Wait()
+	return s.deliver.err()
+}
+
+// begin lets the Sybils attack until the end of the run.
+func (s *simulation) begin() {
+	for _, sybil := range s.sybils {
+		sybil.begun.Store(true)
+		if s.attack.Every != nil {
+			s.tasks.Go(func() { s.molest(sybil) })
+		}
+	}
+}
+
+// molest sends to every target at every tick.
+func (s *simulation) molest(sybil *Sybil) {
+	ticker := time.NewTicker(s.attack.Tick)
+	defer ticker.Stop()
+	for tick := uint64(0); ; tick++ {
+		select {
+		case <-ticker.C:
+			for _, to := range sybil.Targets() {
+				s.attack.Every(sybil, to, tick)
+			}
+		case <-s.over:
+			return
+		}
+	}
+}

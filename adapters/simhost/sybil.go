@@ -1,0 +1,190 @@
+package simhost
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"google.golang.org/protobuf/proto"
+)
+
+// meshsub is what a Sybil speaks.
+const meshsub = protocol.ID("/meshsub/1.2.0")
+
+// maxRPC is the longest RPC that a Sybil reads, in bytes: far above what is simulated.
+const maxRPC = 32 << 20
+
+// Sybil is a libp2p host that speaks pubsub's wire protocol by hand, and so can say
+// what no honest node says.
+type Sybil struct {
+	Index  int // among the Sybils
+	attack *Attack
+	host   *simHost
+	begun  atomic.Bool // the attack; before, it only pretends
+
+	mu   sync.Mutex
+	out  map[peer.ID]network.Stream // our streams to targets
+	mesh map[peer.ID]bool           // targets that we push to
+	seen map[string]bool            // message IDs
+	last *pb.Message                // the newest message seen
+}
+
+func newSybil(index int, a *Attack, h *simHost) *Sybil {
+	s := &Sybil{
+		Index: index, attack: a, host: h,
+		out: make(map[peer.ID]network.Stream), mesh: make(map[peer.ID]bool), seen: make(map[string]bool),
+	}
+	h.SetStreamHandler(meshsub, s.listen)
+	for _, id := range a.Protocols {
+		h.SetStreamHandler(id, func(st network.Stream) { _ = st.Reset() })
+	}
+	return s
+}
+
+// Last is the newest message that the Sybil has seen; nil: none.
+func (s *Sybil) Last() *pb.Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
+// dial connects to a target and says hello: subscribed, and in its mesh.
+func (s *Sybil) dial(ctx context.Context, to peer.AddrInfo) error {
+	if err := s.host.Connect(ctx, to); err != nil {
+		return fmt.Errorf("sybil %d: %w", s.Index, err)
+	}
+	stream, err := s.host.NewStream(ctx, to.ID, meshsub)
+	if err != nil {
+		return fmt.Errorf("sybil %d: %w", s.Index, err)
+	}
+	s.mu.Lock()
+	s.out[to.ID] = stream
+	s.mesh[to.ID] = true
+	s.mu.Unlock()
+	s.Send(to.ID, Hello())
+	return nil
+}
+
+// Targets are whom the Sybil can send to.
+func (s *Sybil) Targets() (targets []peer.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.out {
+		targets = append(targets, id)
+	}
+	return targets
+}
+
+// Send writes an RPC. A target that has hung up, or does not read, gets no more.
+func (s *Sybil) Send(to peer.ID, rpc *pb.RPC) {
+	body, err := proto.Marshal(rpc)
+	if err != nil {
+		panic(err) // we made it
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stream := s.out[to]
+	if stream == nil {
+		return
+	}
+	_ = stream.SetWriteDeadline(time.Now().Add(time.Second)) // a stream on the simulated network takes it
+	if _, err := stream.Write(append(binary.AppendUvarint(nil, uint64(len(body))), body...)); err != nil {
+		_ = stream.Reset()
+		delete(s.out, to)
+	}
+}
+
+// listen reads what a target sends.
+func (s *Sybil) listen(stream network.Stream) {
+	r := bufio.NewReader(stream)
+	for {
+		rpc, err := readRPC(r)
+		if err != nil {
+			_ = stream.Reset()
+			return
+		}
+		s.handle(stream.Conn().RemotePeer(), rpc)
+	}
+}
+
+func readRPC(r *bufio.Reader) (*pb.RPC, error) {
+	size, err := binary.ReadUvarint(r)
+	if err != nil {
+		return nil, err
+	}
+	if size > maxRPC {
+		return nil, errors.New("RPC too long")
+	}
+	body := make([]byte, size)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return nil, err
+	}
+	rpc := new(pb.RPC)
+	return rpc, proto.Unmarshal(body, rpc)
+}
+
+// handle is what an honest node would do, until the attack begins; then what the
+// attack does.
+func (s *Sybil) handle(from peer.ID, rpc *pb.RPC) {
+	news := s.note(from, rpc)
+	if s.begun.Load() {
+		if s.attack.Answer != nil {
+			s.attack.Answer(s, from, rpc)
+		}
+		return
+	}
+	for _, m := range news {
+		for _, to := range s.pushTo(from) {
+			s.Send(to, &pb.RPC{Publish: []*pb.Message{m}})
+		}
+	}
+}
+
+// note keeps the mesh and the messages in mind, and returns the new ones.
+func (s *Sybil) note(from peer.ID, rpc *pb.RPC) (news []*pb.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range rpc.GetControl().GetGraft() {
+		s.mesh[from] = true
+	}
+	for range rpc.GetControl().GetPrune() {
+		delete(s.mesh, from)
+	}
+	for _, m := range rpc.GetPublish() {
+		id := string(m.GetFrom()) + string(m.GetSeqno())
+		if !s.seen[id] {
+			s.seen[id], s.last = true, m
+			news = append(news, m)
+		}
+	}
+	return news
+}
+
+func (s *Sybil) pushTo(from peer.ID) (targets []peer.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.mesh {
+		if id != from {
+			targets = append(targets, id)
+		}
+	}
+	return targets
+}
+
+// Hello subscribes to the topic and grafts.
+func Hello() *pb.RPC {
+	return &pb.RPC{
+		Subscriptions: []*pb.RPC_SubOpts{{Subscribe: proto.Bool(true), Topicid: proto.String(topic)}},
+		Control:       &pb.ControlMessage{Graft: []*pb.ControlGraft{{TopicID: proto.String(topic)}}},
+	}
+}
