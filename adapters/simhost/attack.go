@@ -50,10 +50,8 @@ func Attacks() []Attack {
 		{Name: "endless topics", Every: endlessTopics},
 	}
 	for i := range all {
-		all[i].Sybils = 40
-		if all[i].Tick = 100 * time.Millisecond; all[i].Name == "latency gaming" {
-			all[i].Tick = time.Second
-		}
+		all[i].Sybils, all[i].Tick = 40, time.Second
+		all[i].Protocols = []protocol.ID{"/weft/episub/1.0.0"}
 	}
 	return all
 }

@@ -10,27 +10,33 @@ import (
 // TestAttacks lets 40 Sybils attack 20 nodes, with -attacks; without, and quicker,
 // it lets a few do what is dangerous to a single node.
 func TestAttacks(t *testing.T) {
-	cfg := DefaultConfig()
-	cfg.Nodes, cfg.Dials, cfg.Interval = 20, 5, 4*time.Second
-	cfg.Warmup, cfg.Messages = 30, 30 // two minutes before, two minutes after
 	attacks := Attacks()
 	if !*bench.attacks {
-		cfg.Nodes, cfg.Dials, cfg.Warmup, cfg.Messages, cfg.Interval, cfg.Drain = 8, 3, 1, 3, time.Second, 6*time.Second
 		attacks = slices.DeleteFunc(attacks, func(a Attack) bool { return a.Name != "huge PRUNE backoff" && a.Name != "endless topics" })
 		for i := range attacks {
-			attacks[i].Sybils, attacks[i].Tick = 3, time.Second
+			attacks[i].Sybils = 3
 		}
-	}
-	world, err := NewWorld(cfg)
-	if err != nil {
-		t.Fatal(err)
 	}
 	for _, a := range attacks {
 		t.Run(strings.ReplaceAll(a.Name, " ", "-"), func(t *testing.T) {
 			for _, s := range chosen(t) {
-				survives(t, world, s, a)
+				survives(t, newTestWorld(t, setting(a)), s, a)
 			}
 		})
+	}
+}
+
+// setting is how many nodes there are, and for how long: those who betray have two
+// minutes to earn trust, and two minutes follow; floods are the same all the time.
+func setting(a Attack) func(*Config) {
+	return func(c *Config) {
+		c.Interval, c.Warmup, c.Messages = 4*time.Second, 30, 30
+		if a.Every != nil && !a.Near {
+			c.Warmup, c.Messages = 3, 8
+		}
+		if !*bench.attacks {
+			c.Nodes, c.Dials, c.Interval, c.Warmup, c.Messages, c.Drain = 8, 3, time.Second, 1, 3, 6*time.Second
+		}
 	}
 }
 
