@@ -194,7 +194,8 @@ func (o *overlay) metered(s network.Stream) network.Stream {
 }
 
 func isPubsub(id protocol.ID) bool {
-	return strings.HasPrefix(string(id), "/meshsub/") || strings.HasPrefix(string(id), "/floodsub/")
+	return strings.HasPrefix(string(id), "/meshsub/") || strings.HasPrefix(string(id), "/floodsub/") ||
+		strings.HasPrefix(string(id), "/weft/episub/")
 }
 
 func isDHT(id protocol.ID) bool { return strings.HasSuffix(string(id), "/kad/1.0.0") }
