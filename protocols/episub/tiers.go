@@ -1,0 +1,202 @@
+package episub
+
+import (
+	"slices"
+	"time"
+)
+
+// tiers looks at who pushes to us, and changes little at a time.
+func (t *Topic) tiers(now time.Time, out *[]Effect) {
+	t.groups(now, out)
+	t.plain(now, out)
+	t.random(now, out)
+	b := t.compare(now)
+	if len(b.delay) < t.cfg.MinSamples {
+		t.fill(now, t.cfg.EagerTarget, out)
+		return
+	}
+	if t.fill(now, t.cfg.EagerMin, out) {
+		return
+	}
+	t.resize(now, b, out)
+	t.swap(now, b, out)
+}
+
+// groups lets go of what a public IP group has too many of.
+func (t *Topic) groups(now time.Time, out *[]Effect) {
+	n := make(map[string]int)
+	for _, l := range t.order {
+		if !l.in || l.Group == "" {
+			continue
+		}
+		if n[l.Group]++; n[l.Group] > t.cfg.PerGroup && t.mayChoke(now, l) {
+			t.choke(now, l, ReasonGroup, out)
+		}
+	}
+}
+
+// plain joins a few plain peers that did not join us, so that the two halves of a
+// network stay one.
+func (t *Topic) plain(now time.Time, out *[]Effect) {
+	t.pick(now, t.cfg.PlainMin-t.count(func(l *link) bool { return l.in && !l.Episub }), ReasonPlain,
+		func(l *link) bool { return !l.Episub }, out)
+}
+
+// random keeps peers by chance: latency cannot be gamed for their places. Now and
+// then one gives its place to another.
+func (t *Topic) random(now time.Time, out *[]Effect) {
+	if t.shuffleAt.IsZero() {
+		t.shuffleAt = now.Add(t.cfg.ShuffleEach)
+	}
+	if due(now, t.shuffleAt) {
+		t.shuffleAt = now.Add(t.cfg.ShuffleEach)
+		for _, l := range t.order {
+			l.random = false
+		}
+	}
+	need := t.cfg.Random - t.count(func(l *link) bool { return l.random })
+	for ; need > 0; need-- {
+		l := t.draw(func(l *link) bool { return l.Episub && !l.random && (l.in || t.mayUnchoke(now, l)) })
+		if l == nil {
+			return
+		}
+		if !l.in {
+			t.unchoke(now, l, ReasonRandom, out)
+		}
+		l.random, l.reason = true, ReasonRandom
+	}
+}
+
+// draw picks a peer by chance; nil: there is none.
+func (t *Topic) draw(fit func(*link) bool) *link {
+	var fits []*link
+	for _, l := range t.order {
+		if fit(l) {
+			fits = append(fits, l)
+		}
+	}
+	if len(fits) == 0 {
+		return nil
+	}
+	return fits[t.rng.IntN(len(fits))]
+}
+
+// fill unchokes until enough push to us. It says whether it had to.
+func (t *Topic) fill(now time.Time, target int, out *[]Effect) bool {
+	need := target - t.count(func(l *link) bool { return l.in })
+	return t.pick(now, need, ReasonFew, func(l *link) bool { return l.Episub }, out) ||
+		t.pick(now, need, ReasonFew, func(l *link) bool { return !l.Episub }, out)
+}
+
+// pick unchokes up to n peers by chance. It says whether it found any.
+func (t *Topic) pick(now time.Time, n int, why Reason, fit func(*link) bool, out *[]Effect) (found bool) {
+	for ; n > 0; n-- {
+		l := t.draw(func(l *link) bool { return fit(l) && t.mayUnchoke(now, l) })
+		if l == nil {
+			return found
+		}
+		t.unchoke(now, l, why, out)
+		found = true
+	}
+	return found
+}
+
+func (t *Topic) count(is func(*link) bool) (n int) {
+	for _, l := range t.order {
+		if is(l) {
+			n++
+		}
+	}
+	return n
+}
+
+// mayChoke says whether a peer may be made lazy now.
+func (t *Topic) mayChoke(now time.Time, l *link) bool {
+	return l.in && l.Episub && t.settled(now, l)
+}
+
+// mayUnchoke says whether a peer may be made eager now.
+func (t *Topic) mayUnchoke(now time.Time, l *link) bool {
+	if l.in || !t.settled(now, l) || now.Before(l.barred) {
+		return false
+	}
+	return l.Group == "" || t.count(func(o *link) bool { return o.in && o.Group == l.Group }) < t.cfg.PerGroup
+}
+
+// resize lets go of the peer that saves least, when that is next to nothing, or takes
+// one more, when that saves much.
+func (t *Topic) resize(now time.Time, b *board, out *[]Effect) {
+	set := b.eager()
+	have := b.mean(set)
+	if len(set) > t.cfg.EagerMin {
+		if worst, without := b.leastUseful(set, func(l *link) bool { return !l.random && t.mayChoke(now, l) }); worst >= 0 &&
+			(without-have < ms(t.cfg.ShrinkBelow) || len(set) > t.cfg.EagerTarget) {
+			t.choke(now, b.links[worst], ReasonCopies, out)
+			return
+		}
+	}
+	if len(set) < t.cfg.EagerTarget {
+		if best, with := b.mostUseful(set, func(l *link) bool { return l.Episub && t.mayUnchoke(now, l) }); best >= 0 && have-with > ms(t.cfg.GrowAbove) {
+			t.unchoke(now, b.links[best], ReasonUseful, out)
+		}
+	}
+}
+
+// swap puts a better peer into the place of the least useful one.
+func (t *Topic) swap(now time.Time, b *board, out *[]Effect) {
+	set := b.eager()
+	have := b.mean(set)
+	bestOut, bestIn, least := -1, -1, have-ms(t.cfg.SwapAbove)
+	for k, i := range set {
+		if l := b.links[i]; l.random || !t.mayChoke(now, l) {
+			continue
+		}
+		rest := slices.Delete(slices.Clone(set), k, k+1)
+		in, with := b.mostUseful(rest, func(l *link) bool { return l.Episub && t.mayUnchoke(now, l) })
+		if in >= 0 && with < least {
+			bestOut, bestIn, least = i, in, with
+		}
+	}
+	if bestIn >= 0 {
+		t.unchoke(now, b.links[bestIn], ReasonFaster, out)
+		t.choke(now, b.links[bestOut], ReasonSlower, out)
+	}
+}
+
+// eager are the links that push to us, by index.
+func (b *board) eager() (set []int) {
+	for i, l := range b.links {
+		if l.in {
+			set = append(set, i)
+		}
+	}
+	return set
+}
+
+// leastUseful is the link without which the mean delay grows least.
+func (b *board) leastUseful(set []int, fit func(*link) bool) (worst int, without float64) {
+	worst = -1
+	for k, i := range set {
+		if !fit(b.links[i]) {
+			continue
+		}
+		if m := b.mean(slices.Delete(slices.Clone(set), k, k+1)); worst < 0 || m < without {
+			worst, without = i, m
+		}
+	}
+	return worst, without
+}
+
+// mostUseful is the link with which the mean delay shrinks most.
+func (b *board) mostUseful(set []int, fit func(*link) bool) (best int, with float64) {
+	best = -1
+	for i, l := range b.links {
+		if l.in || !fit(l) {
+			continue
+		}
+		if m := b.mean(append(set[:len(set):len(set)], i)); best < 0 || m < with {
+			best, with = i, m
+		}
+	}
+	return best, with
+}
