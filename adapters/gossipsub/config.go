@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/episub"
 )
 
 const (
@@ -55,6 +56,16 @@ type Config struct {
 	// Report is told of offences and, every 5 s, of deliveries, on a goroutine of its
 	// own; it may wait. With it, Rate has an effect. nil: nobody is told.
 	Report func(core.Event)
+	// Episub lets episub decide who pushes and who announces, towards the peers that
+	// speak it too. Without it this is plain gossipsub.
+	Episub bool
+	// Tiers is how episub decides.
+	Tiers episub.Config
+	// Seed makes what episub leaves to chance repeatable; 0: it is not.
+	Seed uint64
+	// OnTier is told of each change of a tier, on pubsub's process loop: it must not
+	// wait. nil: nobody is told.
+	OnTier func(TierChange)
 	Logger *slog.Logger
 }
 
@@ -66,6 +77,7 @@ func DefaultConfig() Config {
 		MaxSubscriptionsPerRPC: 4_096,    // chosen: the hello of a peer in 4 x as many topics still counts
 		SubscriptionMessages:   4_096,    // chosen: 0.2 s of reader pause at 20,000 messages/s
 		SubscriptionBytes:      64 << 20, // chosen: four of the largest messages fit
+		Tiers:                  episub.DefaultConfig(),
 		Logger:                 slog.New(slog.DiscardHandler),
 	}
 }
@@ -94,7 +106,7 @@ func (c Config) Validate() error {
 	if c.Logger == nil {
 		return fmt.Errorf("%w: Logger is nil: start from DefaultConfig", ErrConfig)
 	}
-	return nil
+	return c.Tiers.Validate()
 }
 
 // queue is the length of a queue: as set, or as many of the largest messages as

@@ -21,6 +21,7 @@ type filter struct {
 	limit   int
 	network network.Network
 	trace   *trace
+	engine  *engine // nil: episub is off
 
 	// seen holds what each peer has announced beyond our topics. Only pubsub's
 	// process loop uses it.
@@ -93,6 +94,7 @@ func (f *filter) FilterIncomingSubscriptions(from peer.ID, subs []*pb.RPC_SubOpt
 			continue
 		}
 		kept = append(kept, s)
+		f.engine.carry(from, s.GetTopicid(), s.GetSubscribe())
 	}
 	f.trace.subscriptionsRefused.Add(uint64(len(subs) - len(kept)))
 	return kept, nil

@@ -41,5 +41,6 @@ func (p *PubSub) inspect(from peer.ID, rpc *pubsub.RPC) error {
 		}
 		return false
 	})
+	p.engine.inspect(from, rpc)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -72,7 +73,11 @@ func (p *PubSub) JoinObjects(name string, o Objects) error {
 	}
 	t.objects, t.joins = true, 1
 	p.trace.judged(name, o.Missed) // before anything comes: see signed
-	if t.relay, err = t.handle.Relay(); err != nil {
+	if err = p.engine.join(t, true); err == nil {
+		t.relay, err = t.handle.Relay()
+	}
+	if err != nil {
+		p.engine.leave(t)
 		p.drop(t)
 		return errors.Join(p.explain("join", name, err), p.ps.UnregisterTopicValidator(name))
 	}
@@ -108,6 +113,7 @@ func (p *PubSub) LeaveObjects(name string) error {
 		return fmt.Errorf("%w: %q carries no objects here", ErrNotJoined, name)
 	}
 	t.relay()
+	p.engine.leave(t)
 	p.drop(t)
 	return p.ps.UnregisterTopicValidator(name)
 }
@@ -139,7 +145,8 @@ func (p *PubSub) PublishObject(ctx context.Context, name string, data []byte) er
 func (p *PubSub) awaitMesh(ctx context.Context, t *topic) {
 	for {
 		changed := p.trace.changed() // before asking, so that no change is lost
-		if p.trace.meshReady(t.name) || len(p.ps.ListPeers(t.name)) == 0 {
+		peers := p.ps.ListPeers(t.name)
+		if p.trace.meshReady(t.name) || len(peers) == 0 || p.engine != nil && slices.ContainsFunc(peers, p.trace.open) {
 			t.meshBy.Store(nil)
 			return
 		}

@@ -22,6 +22,7 @@ type PubSub struct {
 	filter *filter
 
 	reputation *reputation // nil: nobody wants to know
+	engine     *engine     // nil: episub is off
 
 	sign   pubsub.PubOpt   // signs a message as the host
 	ctx    context.Context // ends with Close
@@ -50,10 +51,18 @@ func start(h host.Host, cfg Config, more ...pubsub.Option) (*PubSub, error) {
 	p.trace.gone = p.filter.forget
 	p.router = pubsub.DefaultGossipSubRouter(h)
 	p.reputation = p.begin()
-	if p.ps, err = pubsub.NewGossipSubWithRouter(p.ctx, h, p.router, slices.Concat(p.options(), p.reputation.options(), more)...); err != nil {
+	if cfg.Episub {
+		p.engine = newEngine(p, cfg.Tiers)
+		p.trace.engine = p.engine
+		p.filter.engine = p.engine
+	}
+	if p.ps, err = pubsub.NewGossipSubWithRouter(p.ctx, h, p.router, slices.Concat(p.options(), p.reputation.options(), p.engine.options(), more)...); err != nil {
 		p.cancel()
 		p.reputation.wait()
 		return nil, fmt.Errorf("start pubsub: %w", err)
+	}
+	if p.engine != nil {
+		go p.engine.run(p.ctx)
 	}
 	return p, nil
 }
@@ -97,6 +106,7 @@ func (p *PubSub) Close() error {
 	p.cancel()
 	p.hangUp()
 	p.reputation.wait()
+	p.engine.wait()
 	return nil
 }
 

@@ -90,6 +90,10 @@ func (p *PubSub) attach(t *topic, s *Subscription) (err error) {
 	if t.feed != nil {
 		return nil
 	}
+	if err := p.engine.join(t, false); err != nil {
+		t.subs.Store(nil)
+		return p.explain("subscribe to", t.name, err)
+	}
 	t.feed, err = t.handle.Subscribe(pubsub.WithMessageFilter(t.deliver), pubsub.WithBufferSize(0))
 	if err != nil {
 		t.subs.Store(nil)
@@ -106,7 +110,7 @@ func (p *PubSub) detach(t *topic, s *Subscription) {
 	if len(subs) == 0 {
 		t.feed.Cancel()
 		t.feed = nil
-		t.meshed.Store(t.joins > 0)
+		p.part(t)
 	}
 	p.drop(t)
 }

@@ -23,6 +23,7 @@ type topic struct {
 	joins int
 	relay pubsub.RelayCancelFunc // set while joins > 0
 
+	tap  *pubsub.Subscription            // episub's, set while joined or subscribed to
 	feed *pubsub.Subscription            // set while there are subscribers
 	subs atomic.Pointer[[]*Subscription] // replaced, never changed: pubsub's loop reads it
 
@@ -55,7 +56,12 @@ func (p *PubSub) Join(name string) error {
 		return err
 	}
 	if t.joins == 0 {
+		if err := p.engine.join(t, false); err != nil {
+			p.drop(t)
+			return p.explain("join", name, err)
+		}
 		if t.relay, err = t.handle.Relay(); err != nil {
+			p.part(t)
 			p.drop(t)
 			return p.explain("join", name, err)
 		}
@@ -79,10 +85,19 @@ func (p *PubSub) Leave(name string) error {
 	if t.joins--; t.joins == 0 {
 		t.relay()
 		t.relay = nil
-		t.meshed.Store(t.feed != nil)
+		p.part(t)
 	}
 	p.drop(t)
 	return nil
+}
+
+// part notes that a topic is joined or subscribed to no more, if so. The caller holds mu.
+func (p *PubSub) part(t *topic) {
+	meshed := t.joins > 0 || t.feed != nil
+	t.meshed.Store(meshed)
+	if !meshed {
+		p.engine.leave(t)
+	}
 }
 
 // Topics are the topics joined or subscribed to, by name.

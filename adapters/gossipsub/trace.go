@@ -22,6 +22,8 @@ type trace struct {
 	rejected                                 [len(reasons)]atomic.Uint64
 	received, sent                           traffic
 
+	engine *engine // nil: episub is off
+
 	gone func(peer.ID)                             // told on the process loop when a peer has left
 	lost atomic.Pointer[map[string]func(Incoming)] // by object topic: what to tell of messages dropped unjudged; replaced, never changed
 
@@ -95,7 +97,7 @@ func (t *trace) floods(p peer.ID) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	proto, open := t.peers[p]
-	return open && !pubsub.GossipSubDefaultFeatures(pubsub.GossipSubFeatureMesh, proto)
+	return open && !episubFeatures(pubsub.GossipSubFeatureMesh, proto)
 }
 
 // meshReady says whether a message sent now goes to a mesh peer at once. A peer
@@ -132,6 +134,7 @@ func (t *trace) announce() {
 
 // OnNewOutboundStream and the methods below are pubsub's RawTracer.
 func (t *trace) OnNewOutboundStream(p peer.ID, proto protocol.ID) {
+	t.engine.up(p, proto)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.peers[p] = proto
@@ -140,6 +143,7 @@ func (t *trace) OnNewOutboundStream(p peer.ID, proto protocol.ID) {
 
 func (t *trace) OnClosedOutboundStream(p peer.ID) {
 	t.gone(p)
+	t.engine.down(p)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.peers, p)
@@ -162,6 +166,12 @@ func (t *trace) Leave(topic string) {
 }
 
 func (t *trace) Graft(p peer.ID, topic string) {
+	t.link(p, topic)
+	t.engine.mesh(p, topic, true)
+}
+
+// link notes that a peer is pushed to.
+func (t *trace) link(p peer.ID, topic string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if links := t.mesh[topic]; links != nil {
@@ -171,6 +181,7 @@ func (t *trace) Graft(p peer.ID, topic string) {
 }
 
 func (t *trace) Prune(p peer.ID, topic string) {
+	t.engine.mesh(p, topic, false)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.mesh[topic], p)
@@ -196,7 +207,13 @@ func (t *trace) RejectMessage(m *pubsub.Message, reason string) {
 	if reason == pubsub.RejectValidationThrottled || reason == pubsub.RejectValidationQueueFull {
 		t.unjudged(m)
 	}
+	if m != nil && !slices.Contains(seenThough, reason) {
+		t.engine.dropped(m.GetTopic(), m.ID)
+	}
 }
+
+// seenThough are the reasons for which another copy of a message would be dropped too.
+var seenThough = []string{pubsub.RejectValidationThrottled, pubsub.RejectValidationFailed, pubsub.RejectValidationIgnored}
 
 // unjudged tells of a message that was dropped because too many were waiting.
 func (t *trace) unjudged(m *pubsub.Message) {

@@ -97,7 +97,7 @@ func (t *Topic) came(now time.Time, l *link, r *record, author bool, out *[]Effe
 	switch {
 	case l.in:
 		l.wrong = 0
-	case answer || author || r.asked.has(l.slot) || !l.Episub || !t.settled(now, l):
+	case answer || author || !r.came() || r.asked.has(l.slot) || !l.Episub || !t.settled(now, l):
 	default:
 		if l.wrong++; l.wrong >= missteps {
 			l.wrong = 0
