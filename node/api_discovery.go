@@ -1,9 +1,9 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -150,13 +150,30 @@ func (a api) Bans(ctx context.Context, _ *weftv1.BansRequest) (*weftv1.BansRespo
 }
 
 func banText(b Ban) *weftv1.PeerBan {
-	return &weftv1.PeerBan{
-		PeerId: b.Peer.String(), Until: timestamp(b.Until), Reason: legible(b.Reason, maxText), Times: uint32(b.Times),
+	out := &weftv1.PeerBan{
+		Group: string(b.Group), Until: timestamp(b.Until), Reason: legible(b.Reason, maxText), Times: uint32(b.Times), ByHand: b.ByHand,
 	}
+	if b.Peer != "" {
+		out.PeerId = b.Peer.String()
+	}
+	return out
+}
+
+// parseTarget reads whom a ban is about.
+func parseTarget(id, group string) (p peer.ID, g Group, err error) {
+	switch {
+	case (id == "") == (group == ""):
+		return "", "", fmt.Errorf("%w: give either peer_id or group", ErrArgument)
+	case id != "":
+		p, err = parsePeer(id)
+	default:
+		g, err = ParseGroup(group)
+	}
+	return p, g, err
 }
 
 func (a api) Ban(ctx context.Context, r *weftv1.BanRequest) (*weftv1.BanResponse, error) {
-	id, err := parsePeer(r.PeerId)
+	id, group, err := parseTarget(r.PeerId, r.Group)
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -164,25 +181,27 @@ func (a api) Ban(ctx context.Context, r *weftv1.BanRequest) (*weftv1.BanResponse
 	if err != nil {
 		return nil, explain(err)
 	}
-	reason := r.Reason
-	if reason == "" {
-		reason = "by the owner"
-	}
+	reason := cmp.Or(r.Reason, "by the owner")
 	if len(reason) > maxReason {
 		return nil, explain(fmt.Errorf("%w: a reason of %d bytes: at most %d", ErrArgument, len(reason), maxReason))
 	}
-	if err := a.n.Ban(ctx, id, d, reason); err != nil {
+	if id != "" {
+		err = a.n.Ban(ctx, id, d, reason)
+	} else {
+		err = a.n.BanGroup(ctx, group, d, reason)
+	}
+	if err != nil {
 		return nil, explain(err)
 	}
 	bans, err := a.n.Bans(ctx)
 	if err != nil {
 		return nil, explain(err)
 	}
-	at := slices.IndexFunc(bans, func(b Ban) bool { return b.Peer == id })
-	if at < 0 {
-		return nil, explain(fmt.Errorf("the ban of %s ended before it could be shown", id))
+	ban := banOf(bans, id, group)
+	if ban == nil {
+		return nil, explain(fmt.Errorf("the ban of %s%s ended before it could be shown", r.PeerId, group))
 	}
-	return &weftv1.BanResponse{Ban: banText(bans[at])}, nil
+	return &weftv1.BanResponse{Ban: banText(*ban)}, nil
 }
 
 func banTime(d *durationpb.Duration) (time.Duration, error) {
@@ -196,11 +215,16 @@ func banTime(d *durationpb.Duration) (time.Duration, error) {
 }
 
 func (a api) Unban(ctx context.Context, r *weftv1.UnbanRequest) (*weftv1.UnbanResponse, error) {
-	id, err := parsePeer(r.PeerId)
+	id, group, err := parseTarget(r.PeerId, r.Group)
 	if err != nil {
 		return nil, explain(err)
 	}
-	if err := a.n.Unban(ctx, id); err != nil {
+	if id != "" {
+		err = a.n.Unban(ctx, id)
+	} else {
+		err = a.n.UnbanGroup(ctx, group)
+	}
+	if err != nil {
 		return nil, explain(err)
 	}
 	return &weftv1.UnbanResponse{}, nil

@@ -52,6 +52,7 @@ var explanations = []explanation{
 	{kaddht.ErrNoPeers, connect.CodeFailedPrecondition, "dht.no_peers", "`weft connect ADDRESS` does"},
 	{kaddht.ErrBadKey, connect.CodeInvalidArgument, "dht.bad_key", ""},
 	{ErrValidatorsFile, connect.CodeFailedPrecondition, "validators.file", ""},
+	{ErrBansFull, connect.CodeResourceExhausted, "ban.full", "`weft unban` some that are no longer needed"},
 	{ErrNotBanned, connect.CodeNotFound, "peer.not_banned", "`weft bans` lists who is"},
 	{ErrOff, connect.CodeUnimplemented, "part.off", ""},
 	{errNoLogLevel, connect.CodeUnimplemented, "log_level.fixed", ""},

@@ -108,6 +108,11 @@ func (a api) addViews(ctx context.Context, byID map[peer.ID]*weftv1.Peer) error 
 
 func viewedPeer(p *weftv1.Peer, v MemberView) {
 	p.Validator, p.Score = v.Validator, v.Score
+	for _, t := range v.Terms {
+		p.Terms = append(p.Terms, &weftv1.ScoreTerm{
+			Name: t.Kind.String(), Points: t.Points, Count: t.Count, Since: timestamp(t.Since), Explanation: t.Text,
+		})
+	}
 	switch {
 	case v.Guest:
 		p.Role = "guest"

@@ -24,12 +24,14 @@ import (
 	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/discovery"
 	"github.com/weftnet/weft/protocols/dissemination"
+	"github.com/weftnet/weft/protocols/reputation"
 )
 
 // Errors of the validator set.
 var (
 	ErrValidatorsFile = errors.New("a file holds the validator set: edit it")
-	ErrNotBanned      = errors.New("the peer is not banned")
+	ErrNotBanned      = errors.New("not banned")
+	ErrBansFull       = reputation.ErrFull
 )
 
 type (
@@ -276,7 +278,7 @@ func allWeights(set ValidatorSet) iter.Seq[uint64] {
 }
 
 // Ban disconnects a peer and refuses it, both ways, for a time; zero means an hour,
-// doubled with each earlier ban. It is kept over restarts.
+// doubled with each earlier ban. It is kept over restarts, and gives way to no other.
 func (n *Node) Ban(ctx context.Context, id peer.ID, d time.Duration, reason string) error {
 	p, err := n.live()
 	switch {
@@ -284,28 +286,66 @@ func (n *Node) Ban(ctx context.Context, id peer.ID, d time.Duration, reason stri
 		return err
 	case id == p.host.ID():
 		return ErrSelf
-	case d < 0:
-		return fmt.Errorf("%w: a ban of %v: use more than zero", ErrArgument, d)
 	}
-	p.command(discovery.Ban{Peer: id, For: d, Reason: reason})
-	_, err = n.Bans(ctx) // now it is in force
+	return n.ban(ctx, p, discovery.Ban{Peer: id, For: d, Reason: reason})
+}
+
+// BanGroup does the same with all of an IP group: see ParseGroup.
+func (n *Node) BanGroup(ctx context.Context, g Group, d time.Duration, reason string) error {
+	p, err := n.live()
+	if err != nil {
+		return err
+	}
+	if _, err := ParseGroup(string(g)); err != nil {
+		return err
+	}
+	return n.ban(ctx, p, discovery.Ban{Group: g, For: d, Reason: reason})
+}
+
+func (n *Node) ban(ctx context.Context, p *parts, b discovery.Ban) error {
+	if b.For < 0 {
+		return fmt.Errorf("%w: a ban of %v: use more than zero", ErrArgument, b.For)
+	}
+	p.command(b)
+	bans, err := n.Bans(ctx) // now it is in force
+	if err == nil && b.For == 0 && banOf(bans, b.Peer, b.Group) == nil {
+		return ErrBansFull
+	}
 	return err
 }
 
-// Unban lifts a ban.
+// banOf finds the ban of a peer or, without one, of a group.
+func banOf(bans []Ban, id peer.ID, g Group) *Ban {
+	at := slices.IndexFunc(bans, func(b Ban) bool { return b.Peer == id && (id != "" || b.Group == g) })
+	if at < 0 {
+		return nil
+	}
+	return &bans[at]
+}
+
+// Unban lifts a peer's ban.
 func (n *Node) Unban(ctx context.Context, id peer.ID) error {
+	return n.unban(ctx, discovery.Unban{Peer: id}, id.String())
+}
+
+// UnbanGroup lifts the ban of an IP group. Peers in it that are banned themselves stay so.
+func (n *Node) UnbanGroup(ctx context.Context, g Group) error {
+	return n.unban(ctx, discovery.Unban{Group: g}, string(g))
+}
+
+func (n *Node) unban(ctx context.Context, u discovery.Unban, name string) error {
 	bans, err := n.Bans(ctx)
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(bans, func(b Ban) bool { return b.Peer == id }) {
-		return fmt.Errorf("%w: %s", ErrNotBanned, id)
+	if banOf(bans, u.Peer, u.Group) == nil {
+		return fmt.Errorf("%w: %s", ErrNotBanned, name)
 	}
 	p, err := n.live()
 	if err != nil {
 		return err
 	}
-	p.command(discovery.Unban{Peer: id})
+	p.command(u)
 	_, err = n.Bans(ctx) // now it is lifted
 	return err
 }

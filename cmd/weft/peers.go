@@ -21,7 +21,7 @@ func (a *app) peersCommand() *cobra.Command {
 			"that is in the validator set), joining (not complete yet), guest (there is no place for\n" +
 			"it, it gets a list of others), or plain (a libp2p peer that does not speak weft).\n" +
 			"DIRECTION tells who dialled; both, when each did. UPTIME is how much of the time since\n" +
-			"the first meeting we saw a member up.",
+			"the first meeting we saw a member up. With -v each score is explained term by term.",
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.call(cmd, func(ctx context.Context, c *client) error { return c.peers(ctx, all, verbose) })
@@ -108,13 +108,16 @@ func describe(p *weftv1.Peer) []string {
 		"latency", fmt.Sprintf("%s, last uptime ping %s", showTime(p.GetLatency()), showTime(p.GetPong())),
 		"uptime", fmt.Sprintf("we saw it up %s of the time, it saw us up %s", percentage(p.Uptime), percentage(p.Says)),
 		"score", score(p),
+	}
+	pairs = append(pairs, each("terms", terms(p))...)
+	pairs = append(pairs, []string{
 		"rejection", rejection(p),
 		"agent", dash(p.GetAgent()),
 		"version", dash(p.GetProtocolVersion()),
 		"source", dash(p.GetSource()),
 		"retry", untilOrDash(p.GetRetryAt()),
 		"admitted", yesNo(p.GetAdmitted()),
-	}
+	}...)
 	pairs = append(pairs, each("dialled at", p.GetAddresses())...)
 	return append(pairs, each("protocols", p.GetProtocols())...)
 }
@@ -124,7 +127,15 @@ func score(p *weftv1.Peer) string {
 	if p.GetRole() == "" {
 		return "-"
 	}
-	return fmt.Sprintf("%.0f of 100", p.GetScore())
+	return fmt.Sprintf("%.0f (100 at first, 200 at most)", p.GetScore())
+}
+
+// terms are what made the score.
+func terms(p *weftv1.Peer) (lines []string) {
+	for _, t := range p.GetTerms() {
+		lines = append(lines, fmt.Sprintf("%+.1f %s: %s; %d in %s", t.GetPoints(), t.GetName(), t.GetExplanation(), t.GetCount(), sinceOrDash(t.GetSince())))
+	}
+	return lines
 }
 
 // roles is all that a peer is to us.

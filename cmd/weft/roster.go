@@ -34,7 +34,9 @@ var (
 
 func idsOf[M interface{ GetPeerId() string }](list []M) (ids []string) {
 	for _, m := range list {
-		ids = append(ids, m.GetPeerId())
+		if id := m.GetPeerId(); id != "" { // else a group's ban
+			ids = append(ids, id)
+		}
 	}
 	return ids
 }

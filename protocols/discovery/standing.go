@@ -110,7 +110,8 @@ func (m *Machine) banned(b reputation.Ban, out *[]core.Effect) {
 // spared says that an IP group's ban leaves a peer alone, unless it is by hand: whom the
 // operator named may have bad neighbours.
 func (m *Machine) spared(peer core.PeerID) bool {
-	return m.dialing.Pinned(peer) || m.admissions.isMember(peer)
+	_, validator := m.admissions.peers[peer]
+	return validator || m.dialing.Pinned(peer)
 }
 
 // expel disconnects a peer and tells it that it is banned.

@@ -22,6 +22,8 @@
 // peers and do not enter that: nobody buys the right to an offence by behaving well
 // first, and nobody is banned for being slow.
 //
+// Points come back whole, so that three forgeries within 6 s are 90.
+//
 // A ban lasts an hour, the next ones of the same peer 2, 4, 8 h and so on up to 7
 // days; a month without a ban is forgiven. When 3 peers of one public IP group
 // (core.Group) are banned at a time, so is the group, by the same rules, unless a peer

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"time"
 
 	"github.com/weftnet/weft/protocols/core"
@@ -156,8 +157,8 @@ func (m *Machine) Opinion(now time.Time, peer core.PeerID) (rate float64, until 
 	if over <= 0 {
 		return 0, time.Time{}
 	}
-	heals := time.Duration((over + aged.faults[Compliance]) * float64(m.cfg.Heal))
-	return -over, now.Add(heals + 1)
+	points := time.Duration(math.Ceil(over + aged.faults[Compliance]))
+	return -over, aged.healed.Add(points * m.cfg.Heal)
 }
 
 // Stats returns counters and gauges.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -80,6 +82,13 @@ func TestScoresHeal(t *testing.T) {
 	}
 	if got := m.Score(begin, "stranger"); got != 100 {
 		t.Errorf("a stranger has %v", got)
+	}
+	// Real offences are never at the same instant.
+	quick := New(DefaultConfig())
+	for i := range 3 {
+		if banned := quick.Penalize(begin.Add(time.Duration(i)*time.Second), "p", oneGrave, "") != nil; banned != (i == 2) {
+			t.Errorf("banned by forgery %d of three within two seconds: %v", i+1, banned)
+		}
 	}
 	// Ten serious ones, spread over ten minutes, are no flood.
 	slow := New(DefaultConfig())
@@ -602,5 +611,29 @@ func (h *history) check(p core.PeerID) {
 		if b.Peer != "" && !h.m.IsBanned(h.now, b.Peer) || b.Peer == "" && !h.m.IsGroupBanned(h.now, b.Group) {
 			h.Fatalf("%+v is listed and not in force", b)
 		}
+	}
+}
+
+// A row of the table of offences: | `offence` | term | weight | points | text |.
+var offenceRow = regexp.MustCompile("(?m)^\\| `([a-z]+\\.[a-z-]+)` \\| ([a-z]+) \\| ([a-z]+) \\| ([0-9]+) \\| [^|]+ \\|$")
+
+func TestThePageListsEveryOffence(t *testing.T) {
+	page, err := os.ReadFile("../../docs/reputation.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[weight]string{minor: "minor", serious: "serious", grave: "grave", fatal: "fatal"}
+	listed := map[core.Offence]string{}
+	for _, row := range offenceRow.FindAllStringSubmatch(string(page), -1) {
+		listed[core.Offence(row[1])] = strings.Join(row[2:], " ")
+	}
+	for o, v := range weights {
+		if want := fmt.Sprintf("%v %s %v", v.term, names[v.weight], v.weight); listed[o] != want {
+			t.Errorf("docs/reputation.md says %q of %s, want %q", listed[o], o, want)
+		}
+		delete(listed, o)
+	}
+	if len(listed) > 0 {
+		t.Errorf("docs/reputation.md lists %v, which nobody commits", listed)
 	}
 }

@@ -15,6 +15,7 @@ import (
 // score is what is counted of one peer, all as of at.
 type score struct {
 	at       time.Time
+	healed   time.Time  // up to when faults have healed, by whole points
 	faults   [2]float64 // points lost by offences, by their term
 	earned   [2]float64 // points for first deliveries, and for valid objects
 	slow     float64    // points lost by slowness
@@ -31,7 +32,7 @@ const (
 )
 
 func (m *Machine) newScore(now time.Time) *score {
-	s := &score{at: now, offences: map[core.Offence]uint64{}}
+	s := &score{at: now, healed: now, offences: map[core.Offence]uint64{}}
 	for i := range s.rewards {
 		s.rewards[i] = core.Bucket{PerSecond: m.cfg.PerMinute / 60, Most: m.cfg.PerMinute}
 	}
@@ -49,13 +50,18 @@ func (s *score) total() float64 {
 // age brings a score to now. What heals is compliance first: that an object was wrong
 // is remembered longest. A clock that was set back heals nothing.
 func (s score) age(now time.Time, cfg *Config) score {
-	passed := max(0, now.Sub(s.at))
-	heals := float64(passed) / float64(cfg.Heal)
+	if now.Before(s.healed) {
+		s.healed = now
+	}
+	points := now.Sub(s.healed) / cfg.Heal // whole ones, or no three forgeries in a row would take 90 points
+	s.healed = s.healed.Add(points * cfg.Heal)
+	heals := float64(points)
 	for _, t := range [...]TermKind{Compliance, Validity} {
 		h := min(heals, s.faults[t])
 		s.faults[t] -= h
 		heals -= h
 	}
+	passed := max(0, now.Sub(s.at))
 	fades := math.Exp2(-float64(passed) / float64(cfg.HalfLife))
 	s.earned[byDelivery] *= fades
 	s.earned[byObject] *= fades
@@ -81,6 +87,9 @@ func (s *score) reward(now time.Time, which int, n, most float64) {
 
 // fine takes the points of an offence. Minor ones stop at their floor.
 func (s *score) fine(now time.Time, o core.Offence) {
+	if s.lost() == 0 {
+		s.healed = now
+	}
 	v := verdictOf(o)
 	w := float64(v.weight)
 	if v.weight == minor {

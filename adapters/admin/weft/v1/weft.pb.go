@@ -1088,12 +1088,14 @@ type Peer struct {
 	Says *float64 `protobuf:"fixed64,26,opt,name=says,proto3,oneof" json:"says,omitempty"`
 	// Round trip of the last uptime ping; unset before the first pong.
 	Pong *durationpb.Duration `protobuf:"bytes,27,opt,name=pong,proto3" json:"pong,omitempty"`
-	// Reputation, 0 to 100; 100 for one that has nothing against it.
+	// Reputation, 0 to 200; 100 for one that did nothing, good or bad.
 	Score float64 `protobuf:"fixed64,28,opt,name=score,proto3" json:"score,omitempty"`
 	// Why the last handshake failed, for programs, as "network"; empty when none did.
 	Rejection string `protobuf:"bytes,29,opt,name=rejection,proto3" json:"rejection,omitempty"`
 	// The last handshake was refused by us, rather than by the peer.
-	RejectedByUs  bool `protobuf:"varint,30,opt,name=rejected_by_us,json=rejectedByUs,proto3" json:"rejected_by_us,omitempty"`
+	RejectedByUs bool `protobuf:"varint,30,opt,name=rejected_by_us,json=rejectedByUs,proto3" json:"rejected_by_us,omitempty"`
+	// What makes the score out of the 100 points of the start.
+	Terms         []*ScoreTerm `protobuf:"bytes,31,rep,name=terms,proto3" json:"terms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1338,6 +1340,96 @@ func (x *Peer) GetRejectedByUs() bool {
 	return false
 }
 
+func (x *Peer) GetTerms() []*ScoreTerm {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+// ScoreTerm is one part of a peer's score.
+type ScoreTerm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "compliance" and "validity" (offences, which alone can ban), "slowness",
+	// "delivery" and "objects". More may be added.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What it adds to the score; below zero it takes.
+	Points float64 `protobuf:"fixed64,2,opt,name=points,proto3" json:"points,omitempty"`
+	// How many things it counted; explanation says of what.
+	Count uint64 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	// When it counted first.
+	Since *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	// What it counted, for people.
+	Explanation   string `protobuf:"bytes,5,opt,name=explanation,proto3" json:"explanation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScoreTerm) Reset() {
+	*x = ScoreTerm{}
+	mi := &file_weft_v1_weft_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScoreTerm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScoreTerm) ProtoMessage() {}
+
+func (x *ScoreTerm) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScoreTerm.ProtoReflect.Descriptor instead.
+func (*ScoreTerm) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ScoreTerm) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ScoreTerm) GetPoints() float64 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *ScoreTerm) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *ScoreTerm) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *ScoreTerm) GetExplanation() string {
+	if x != nil {
+		return x.Explanation
+	}
+	return ""
+}
+
 type ConnectRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A multiaddr with /p2p/PEERID, or a bare peer ID to look up first.
@@ -1350,7 +1442,7 @@ type ConnectRequest struct {
 
 func (x *ConnectRequest) Reset() {
 	*x = ConnectRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[13]
+	mi := &file_weft_v1_weft_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1454,7 @@ func (x *ConnectRequest) String() string {
 func (*ConnectRequest) ProtoMessage() {}
 
 func (x *ConnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[13]
+	mi := &file_weft_v1_weft_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1467,7 @@ func (x *ConnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectRequest.ProtoReflect.Descriptor instead.
 func (*ConnectRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{13}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ConnectRequest) GetAddress() string {
@@ -1404,7 +1496,7 @@ type ConnectResponse struct {
 
 func (x *ConnectResponse) Reset() {
 	*x = ConnectResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[14]
+	mi := &file_weft_v1_weft_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1416,7 +1508,7 @@ func (x *ConnectResponse) String() string {
 func (*ConnectResponse) ProtoMessage() {}
 
 func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[14]
+	mi := &file_weft_v1_weft_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1429,7 +1521,7 @@ func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectResponse.ProtoReflect.Descriptor instead.
 func (*ConnectResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{14}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ConnectResponse) GetPeer() *Peer {
@@ -1455,7 +1547,7 @@ type DisconnectRequest struct {
 
 func (x *DisconnectRequest) Reset() {
 	*x = DisconnectRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[15]
+	mi := &file_weft_v1_weft_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1467,7 +1559,7 @@ func (x *DisconnectRequest) String() string {
 func (*DisconnectRequest) ProtoMessage() {}
 
 func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[15]
+	mi := &file_weft_v1_weft_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1480,7 +1572,7 @@ func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectRequest.ProtoReflect.Descriptor instead.
 func (*DisconnectRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{15}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DisconnectRequest) GetPeerId() string {
@@ -1498,7 +1590,7 @@ type DisconnectResponse struct {
 
 func (x *DisconnectResponse) Reset() {
 	*x = DisconnectResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[16]
+	mi := &file_weft_v1_weft_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1510,7 +1602,7 @@ func (x *DisconnectResponse) String() string {
 func (*DisconnectResponse) ProtoMessage() {}
 
 func (x *DisconnectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[16]
+	mi := &file_weft_v1_weft_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1523,7 +1615,7 @@ func (x *DisconnectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectResponse.ProtoReflect.Descriptor instead.
 func (*DisconnectResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{16}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{17}
 }
 
 type PingRequest struct {
@@ -1542,7 +1634,7 @@ type PingRequest struct {
 
 func (x *PingRequest) Reset() {
 	*x = PingRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[17]
+	mi := &file_weft_v1_weft_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1554,7 +1646,7 @@ func (x *PingRequest) String() string {
 func (*PingRequest) ProtoMessage() {}
 
 func (x *PingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[17]
+	mi := &file_weft_v1_weft_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1567,7 +1659,7 @@ func (x *PingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingRequest.ProtoReflect.Descriptor instead.
 func (*PingRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{17}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PingRequest) GetPeerId() string {
@@ -1614,7 +1706,7 @@ type PingResponse struct {
 
 func (x *PingResponse) Reset() {
 	*x = PingResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[18]
+	mi := &file_weft_v1_weft_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +1718,7 @@ func (x *PingResponse) String() string {
 func (*PingResponse) ProtoMessage() {}
 
 func (x *PingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[18]
+	mi := &file_weft_v1_weft_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +1731,7 @@ func (x *PingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingResponse.ProtoReflect.Descriptor instead.
 func (*PingResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{18}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PingResponse) GetPongs() []*Pong {
@@ -1690,7 +1782,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_weft_v1_weft_proto_msgTypes[19]
+	mi := &file_weft_v1_weft_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1702,7 +1794,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[19]
+	mi := &file_weft_v1_weft_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1715,7 +1807,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{19}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Pong) GetRtt() *durationpb.Duration {
@@ -1743,7 +1835,7 @@ type FindPeerRequest struct {
 
 func (x *FindPeerRequest) Reset() {
 	*x = FindPeerRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[20]
+	mi := &file_weft_v1_weft_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1755,7 +1847,7 @@ func (x *FindPeerRequest) String() string {
 func (*FindPeerRequest) ProtoMessage() {}
 
 func (x *FindPeerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[20]
+	mi := &file_weft_v1_weft_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1768,7 +1860,7 @@ func (x *FindPeerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindPeerRequest.ProtoReflect.Descriptor instead.
 func (*FindPeerRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{20}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FindPeerRequest) GetPeerId() string {
@@ -1797,7 +1889,7 @@ type FindPeerResponse struct {
 
 func (x *FindPeerResponse) Reset() {
 	*x = FindPeerResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[21]
+	mi := &file_weft_v1_weft_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +1901,7 @@ func (x *FindPeerResponse) String() string {
 func (*FindPeerResponse) ProtoMessage() {}
 
 func (x *FindPeerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[21]
+	mi := &file_weft_v1_weft_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +1914,7 @@ func (x *FindPeerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindPeerResponse.ProtoReflect.Descriptor instead.
 func (*FindPeerResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{21}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FindPeerResponse) GetPeer() *PeerAddrs {
@@ -1851,7 +1943,7 @@ type ClosestPeersRequest struct {
 
 func (x *ClosestPeersRequest) Reset() {
 	*x = ClosestPeersRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[22]
+	mi := &file_weft_v1_weft_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1863,7 +1955,7 @@ func (x *ClosestPeersRequest) String() string {
 func (*ClosestPeersRequest) ProtoMessage() {}
 
 func (x *ClosestPeersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[22]
+	mi := &file_weft_v1_weft_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1876,7 +1968,7 @@ func (x *ClosestPeersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClosestPeersRequest.ProtoReflect.Descriptor instead.
 func (*ClosestPeersRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{22}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ClosestPeersRequest) GetKey() string {
@@ -1905,7 +1997,7 @@ type ClosestPeersResponse struct {
 
 func (x *ClosestPeersResponse) Reset() {
 	*x = ClosestPeersResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[23]
+	mi := &file_weft_v1_weft_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1917,7 +2009,7 @@ func (x *ClosestPeersResponse) String() string {
 func (*ClosestPeersResponse) ProtoMessage() {}
 
 func (x *ClosestPeersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[23]
+	mi := &file_weft_v1_weft_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1930,7 +2022,7 @@ func (x *ClosestPeersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClosestPeersResponse.ProtoReflect.Descriptor instead.
 func (*ClosestPeersResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{23}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ClosestPeersResponse) GetPeers() []*PeerAddrs {
@@ -1959,7 +2051,7 @@ type PeerAddrs struct {
 
 func (x *PeerAddrs) Reset() {
 	*x = PeerAddrs{}
-	mi := &file_weft_v1_weft_proto_msgTypes[24]
+	mi := &file_weft_v1_weft_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2063,7 @@ func (x *PeerAddrs) String() string {
 func (*PeerAddrs) ProtoMessage() {}
 
 func (x *PeerAddrs) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[24]
+	mi := &file_weft_v1_weft_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1984,7 +2076,7 @@ func (x *PeerAddrs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerAddrs.ProtoReflect.Descriptor instead.
 func (*PeerAddrs) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{24}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PeerAddrs) GetPeerId() string {
@@ -2011,7 +2103,7 @@ type ClaimsRequest struct {
 
 func (x *ClaimsRequest) Reset() {
 	*x = ClaimsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	mi := &file_weft_v1_weft_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2023,7 +2115,7 @@ func (x *ClaimsRequest) String() string {
 func (*ClaimsRequest) ProtoMessage() {}
 
 func (x *ClaimsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	mi := &file_weft_v1_weft_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2036,7 +2128,7 @@ func (x *ClaimsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimsRequest.ProtoReflect.Descriptor instead.
 func (*ClaimsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{25}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ClaimsRequest) GetPeerId() string {
@@ -2056,7 +2148,7 @@ type ClaimsResponse struct {
 
 func (x *ClaimsResponse) Reset() {
 	*x = ClaimsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[26]
+	mi := &file_weft_v1_weft_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2160,7 @@ func (x *ClaimsResponse) String() string {
 func (*ClaimsResponse) ProtoMessage() {}
 
 func (x *ClaimsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[26]
+	mi := &file_weft_v1_weft_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2173,7 @@ func (x *ClaimsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimsResponse.ProtoReflect.Descriptor instead.
 func (*ClaimsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{26}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ClaimsResponse) GetClaims() []*Claim {
@@ -2117,7 +2209,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	mi := &file_weft_v1_weft_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2129,7 +2221,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	mi := &file_weft_v1_weft_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2142,7 +2234,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{27}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Claim) GetPeerId() string {
@@ -2216,7 +2308,7 @@ type ValidatorsRequest struct {
 
 func (x *ValidatorsRequest) Reset() {
 	*x = ValidatorsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	mi := &file_weft_v1_weft_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2228,7 +2320,7 @@ func (x *ValidatorsRequest) String() string {
 func (*ValidatorsRequest) ProtoMessage() {}
 
 func (x *ValidatorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	mi := &file_weft_v1_weft_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2241,7 +2333,7 @@ func (x *ValidatorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidatorsRequest.ProtoReflect.Descriptor instead.
 func (*ValidatorsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{28}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{29}
 }
 
 type ValidatorsResponse struct {
@@ -2258,7 +2350,7 @@ type ValidatorsResponse struct {
 
 func (x *ValidatorsResponse) Reset() {
 	*x = ValidatorsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	mi := &file_weft_v1_weft_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2270,7 +2362,7 @@ func (x *ValidatorsResponse) String() string {
 func (*ValidatorsResponse) ProtoMessage() {}
 
 func (x *ValidatorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	mi := &file_weft_v1_weft_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2283,7 +2375,7 @@ func (x *ValidatorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidatorsResponse.ProtoReflect.Descriptor instead.
 func (*ValidatorsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{29}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ValidatorsResponse) GetValidators() []*Validator {
@@ -2329,7 +2421,7 @@ type Validator struct {
 
 func (x *Validator) Reset() {
 	*x = Validator{}
-	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	mi := &file_weft_v1_weft_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2341,7 +2433,7 @@ func (x *Validator) String() string {
 func (*Validator) ProtoMessage() {}
 
 func (x *Validator) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	mi := &file_weft_v1_weft_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2354,7 +2446,7 @@ func (x *Validator) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Validator.ProtoReflect.Descriptor instead.
 func (*Validator) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{30}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Validator) GetPeerId() string {
@@ -2409,7 +2501,7 @@ type SetValidatorsRequest struct {
 
 func (x *SetValidatorsRequest) Reset() {
 	*x = SetValidatorsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	mi := &file_weft_v1_weft_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2421,7 +2513,7 @@ func (x *SetValidatorsRequest) String() string {
 func (*SetValidatorsRequest) ProtoMessage() {}
 
 func (x *SetValidatorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	mi := &file_weft_v1_weft_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2434,7 +2526,7 @@ func (x *SetValidatorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetValidatorsRequest.ProtoReflect.Descriptor instead.
 func (*SetValidatorsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{31}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SetValidatorsRequest) GetValidators() []*Validator {
@@ -2452,7 +2544,7 @@ type SetValidatorsResponse struct {
 
 func (x *SetValidatorsResponse) Reset() {
 	*x = SetValidatorsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	mi := &file_weft_v1_weft_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2464,7 +2556,7 @@ func (x *SetValidatorsResponse) String() string {
 func (*SetValidatorsResponse) ProtoMessage() {}
 
 func (x *SetValidatorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	mi := &file_weft_v1_weft_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2477,7 +2569,7 @@ func (x *SetValidatorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetValidatorsResponse.ProtoReflect.Descriptor instead.
 func (*SetValidatorsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{32}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{33}
 }
 
 type BansRequest struct {
@@ -2488,7 +2580,7 @@ type BansRequest struct {
 
 func (x *BansRequest) Reset() {
 	*x = BansRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[33]
+	mi := &file_weft_v1_weft_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2500,7 +2592,7 @@ func (x *BansRequest) String() string {
 func (*BansRequest) ProtoMessage() {}
 
 func (x *BansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[33]
+	mi := &file_weft_v1_weft_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2513,7 +2605,7 @@ func (x *BansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BansRequest.ProtoReflect.Descriptor instead.
 func (*BansRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{33}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{34}
 }
 
 type BansResponse struct {
@@ -2526,7 +2618,7 @@ type BansResponse struct {
 
 func (x *BansResponse) Reset() {
 	*x = BansResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[34]
+	mi := &file_weft_v1_weft_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2538,7 +2630,7 @@ func (x *BansResponse) String() string {
 func (*BansResponse) ProtoMessage() {}
 
 func (x *BansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[34]
+	mi := &file_weft_v1_weft_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2551,7 +2643,7 @@ func (x *BansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BansResponse.ProtoReflect.Descriptor instead.
 func (*BansResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{34}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *BansResponse) GetBans() []*PeerBan {
@@ -2561,6 +2653,7 @@ func (x *BansResponse) GetBans() []*PeerBan {
 	return nil
 }
 
+// PeerBan is the ban of a peer or, where peer_id is empty, of an IP group.
 type PeerBan struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	PeerId string                 `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
@@ -2568,15 +2661,20 @@ type PeerBan struct {
 	Until *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
 	// Why, for people.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Bans of this peer so far.
-	Times         uint32 `protobuf:"varint,4,opt,name=times,proto3" json:"times,omitempty"`
+	// Bans of this peer or group so far.
+	Times uint32 `protobuf:"varint,4,opt,name=times,proto3" json:"times,omitempty"`
+	// The IP group, as "8.8.4.0/24"; of a peer's ban: where it was, when that counts
+	// towards a ban of the group.
+	Group string `protobuf:"bytes,5,opt,name=group,proto3" json:"group,omitempty"`
+	// It was banned by hand, rather than for offences.
+	ByHand        bool `protobuf:"varint,6,opt,name=by_hand,json=byHand,proto3" json:"by_hand,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PeerBan) Reset() {
 	*x = PeerBan{}
-	mi := &file_weft_v1_weft_proto_msgTypes[35]
+	mi := &file_weft_v1_weft_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2588,7 +2686,7 @@ func (x *PeerBan) String() string {
 func (*PeerBan) ProtoMessage() {}
 
 func (x *PeerBan) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[35]
+	mi := &file_weft_v1_weft_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2601,7 +2699,7 @@ func (x *PeerBan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerBan.ProtoReflect.Descriptor instead.
 func (*PeerBan) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{35}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PeerBan) GetPeerId() string {
@@ -2632,20 +2730,37 @@ func (x *PeerBan) GetTimes() uint32 {
 	return 0
 }
 
+func (x *PeerBan) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *PeerBan) GetByHand() bool {
+	if x != nil {
+		return x.ByHand
+	}
+	return false
+}
+
 type BanRequest struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	PeerId string                 `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Either this or group.
+	PeerId string `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
 	// How long; unset means an hour, doubled with each earlier ban.
 	Duration *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
 	// Why, for the list of bans; empty means "by the owner".
-	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// A group of public IP addresses, IPv4 /24 or IPv6 /48, or an address in it.
+	Group         string `protobuf:"bytes,4,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BanRequest) Reset() {
 	*x = BanRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[36]
+	mi := &file_weft_v1_weft_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2657,7 +2772,7 @@ func (x *BanRequest) String() string {
 func (*BanRequest) ProtoMessage() {}
 
 func (x *BanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[36]
+	mi := &file_weft_v1_weft_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2670,7 +2785,7 @@ func (x *BanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BanRequest.ProtoReflect.Descriptor instead.
 func (*BanRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{36}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *BanRequest) GetPeerId() string {
@@ -2694,6 +2809,13 @@ func (x *BanRequest) GetReason() string {
 	return ""
 }
 
+func (x *BanRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
 type BanResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The ban as it is in force.
@@ -2704,7 +2826,7 @@ type BanResponse struct {
 
 func (x *BanResponse) Reset() {
 	*x = BanResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[37]
+	mi := &file_weft_v1_weft_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2716,7 +2838,7 @@ func (x *BanResponse) String() string {
 func (*BanResponse) ProtoMessage() {}
 
 func (x *BanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[37]
+	mi := &file_weft_v1_weft_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2729,7 +2851,7 @@ func (x *BanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BanResponse.ProtoReflect.Descriptor instead.
 func (*BanResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{37}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *BanResponse) GetBan() *PeerBan {
@@ -2740,15 +2862,18 @@ func (x *BanResponse) GetBan() *PeerBan {
 }
 
 type UnbanRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PeerId        string                 `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Either this or group.
+	PeerId string `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	// As in BanRequest.
+	Group         string `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UnbanRequest) Reset() {
 	*x = UnbanRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[38]
+	mi := &file_weft_v1_weft_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2760,7 +2885,7 @@ func (x *UnbanRequest) String() string {
 func (*UnbanRequest) ProtoMessage() {}
 
 func (x *UnbanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[38]
+	mi := &file_weft_v1_weft_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2773,12 +2898,19 @@ func (x *UnbanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnbanRequest.ProtoReflect.Descriptor instead.
 func (*UnbanRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{38}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UnbanRequest) GetPeerId() string {
 	if x != nil {
 		return x.PeerId
+	}
+	return ""
+}
+
+func (x *UnbanRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
 	}
 	return ""
 }
@@ -2791,7 +2923,7 @@ type UnbanResponse struct {
 
 func (x *UnbanResponse) Reset() {
 	*x = UnbanResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[39]
+	mi := &file_weft_v1_weft_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2803,7 +2935,7 @@ func (x *UnbanResponse) String() string {
 func (*UnbanResponse) ProtoMessage() {}
 
 func (x *UnbanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[39]
+	mi := &file_weft_v1_weft_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2816,7 +2948,7 @@ func (x *UnbanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnbanResponse.ProtoReflect.Descriptor instead.
 func (*UnbanResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{39}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{40}
 }
 
 type TopicsRequest struct {
@@ -2829,7 +2961,7 @@ type TopicsRequest struct {
 
 func (x *TopicsRequest) Reset() {
 	*x = TopicsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[40]
+	mi := &file_weft_v1_weft_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2841,7 +2973,7 @@ func (x *TopicsRequest) String() string {
 func (*TopicsRequest) ProtoMessage() {}
 
 func (x *TopicsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[40]
+	mi := &file_weft_v1_weft_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2854,7 +2986,7 @@ func (x *TopicsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopicsRequest.ProtoReflect.Descriptor instead.
 func (*TopicsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{40}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *TopicsRequest) GetTopic() string {
@@ -2876,7 +3008,7 @@ type TopicsResponse struct {
 
 func (x *TopicsResponse) Reset() {
 	*x = TopicsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[41]
+	mi := &file_weft_v1_weft_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2888,7 +3020,7 @@ func (x *TopicsResponse) String() string {
 func (*TopicsResponse) ProtoMessage() {}
 
 func (x *TopicsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[41]
+	mi := &file_weft_v1_weft_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2901,7 +3033,7 @@ func (x *TopicsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopicsResponse.ProtoReflect.Descriptor instead.
 func (*TopicsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{41}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *TopicsResponse) GetTopics() []*Topic {
@@ -2946,7 +3078,7 @@ type Topic struct {
 
 func (x *Topic) Reset() {
 	*x = Topic{}
-	mi := &file_weft_v1_weft_proto_msgTypes[42]
+	mi := &file_weft_v1_weft_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2958,7 +3090,7 @@ func (x *Topic) String() string {
 func (*Topic) ProtoMessage() {}
 
 func (x *Topic) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[42]
+	mi := &file_weft_v1_weft_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2971,7 +3103,7 @@ func (x *Topic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Topic.ProtoReflect.Descriptor instead.
 func (*Topic) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{42}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Topic) GetName() string {
@@ -3053,7 +3185,7 @@ type JoinTopicRequest struct {
 
 func (x *JoinTopicRequest) Reset() {
 	*x = JoinTopicRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[43]
+	mi := &file_weft_v1_weft_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3065,7 +3197,7 @@ func (x *JoinTopicRequest) String() string {
 func (*JoinTopicRequest) ProtoMessage() {}
 
 func (x *JoinTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[43]
+	mi := &file_weft_v1_weft_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3078,7 +3210,7 @@ func (x *JoinTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinTopicRequest.ProtoReflect.Descriptor instead.
 func (*JoinTopicRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{43}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *JoinTopicRequest) GetTopic() string {
@@ -3096,7 +3228,7 @@ type JoinTopicResponse struct {
 
 func (x *JoinTopicResponse) Reset() {
 	*x = JoinTopicResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[44]
+	mi := &file_weft_v1_weft_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3108,7 +3240,7 @@ func (x *JoinTopicResponse) String() string {
 func (*JoinTopicResponse) ProtoMessage() {}
 
 func (x *JoinTopicResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[44]
+	mi := &file_weft_v1_weft_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3121,7 +3253,7 @@ func (x *JoinTopicResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinTopicResponse.ProtoReflect.Descriptor instead.
 func (*JoinTopicResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{44}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{45}
 }
 
 type LeaveTopicRequest struct {
@@ -3133,7 +3265,7 @@ type LeaveTopicRequest struct {
 
 func (x *LeaveTopicRequest) Reset() {
 	*x = LeaveTopicRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[45]
+	mi := &file_weft_v1_weft_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3145,7 +3277,7 @@ func (x *LeaveTopicRequest) String() string {
 func (*LeaveTopicRequest) ProtoMessage() {}
 
 func (x *LeaveTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[45]
+	mi := &file_weft_v1_weft_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3158,7 +3290,7 @@ func (x *LeaveTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveTopicRequest.ProtoReflect.Descriptor instead.
 func (*LeaveTopicRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{45}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *LeaveTopicRequest) GetTopic() string {
@@ -3176,7 +3308,7 @@ type LeaveTopicResponse struct {
 
 func (x *LeaveTopicResponse) Reset() {
 	*x = LeaveTopicResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[46]
+	mi := &file_weft_v1_weft_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3188,7 +3320,7 @@ func (x *LeaveTopicResponse) String() string {
 func (*LeaveTopicResponse) ProtoMessage() {}
 
 func (x *LeaveTopicResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[46]
+	mi := &file_weft_v1_weft_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3201,7 +3333,7 @@ func (x *LeaveTopicResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveTopicResponse.ProtoReflect.Descriptor instead.
 func (*LeaveTopicResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{46}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{47}
 }
 
 type PublishRequest struct {
@@ -3220,7 +3352,7 @@ type PublishRequest struct {
 
 func (x *PublishRequest) Reset() {
 	*x = PublishRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[47]
+	mi := &file_weft_v1_weft_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3232,7 +3364,7 @@ func (x *PublishRequest) String() string {
 func (*PublishRequest) ProtoMessage() {}
 
 func (x *PublishRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[47]
+	mi := &file_weft_v1_weft_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3245,7 +3377,7 @@ func (x *PublishRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishRequest.ProtoReflect.Descriptor instead.
 func (*PublishRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{47}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PublishRequest) GetTopic() string {
@@ -3286,7 +3418,7 @@ type PublishResponse struct {
 
 func (x *PublishResponse) Reset() {
 	*x = PublishResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[48]
+	mi := &file_weft_v1_weft_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3298,7 +3430,7 @@ func (x *PublishResponse) String() string {
 func (*PublishResponse) ProtoMessage() {}
 
 func (x *PublishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[48]
+	mi := &file_weft_v1_weft_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3311,7 +3443,7 @@ func (x *PublishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishResponse.ProtoReflect.Descriptor instead.
 func (*PublishResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{48}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PublishResponse) GetPeers() uint32 {
@@ -3334,7 +3466,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[49]
+	mi := &file_weft_v1_weft_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3346,7 +3478,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[49]
+	mi := &file_weft_v1_weft_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3359,7 +3491,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{49}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SubscribeRequest) GetTopic() string {
@@ -3401,7 +3533,7 @@ type SubscribeResponse struct {
 
 func (x *SubscribeResponse) Reset() {
 	*x = SubscribeResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[50]
+	mi := &file_weft_v1_weft_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3413,7 +3545,7 @@ func (x *SubscribeResponse) String() string {
 func (*SubscribeResponse) ProtoMessage() {}
 
 func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[50]
+	mi := &file_weft_v1_weft_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3426,7 +3558,7 @@ func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResponse.ProtoReflect.Descriptor instead.
 func (*SubscribeResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{50}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SubscribeResponse) GetTopic() string {
@@ -3525,7 +3657,7 @@ type ObjectTopic struct {
 
 func (x *ObjectTopic) Reset() {
 	*x = ObjectTopic{}
-	mi := &file_weft_v1_weft_proto_msgTypes[51]
+	mi := &file_weft_v1_weft_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3537,7 +3669,7 @@ func (x *ObjectTopic) String() string {
 func (*ObjectTopic) ProtoMessage() {}
 
 func (x *ObjectTopic) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[51]
+	mi := &file_weft_v1_weft_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3550,7 +3682,7 @@ func (x *ObjectTopic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectTopic.ProtoReflect.Descriptor instead.
 func (*ObjectTopic) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{51}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ObjectTopic) GetName() string {
@@ -3691,7 +3823,7 @@ type JoinObjectTopicRequest struct {
 
 func (x *JoinObjectTopicRequest) Reset() {
 	*x = JoinObjectTopicRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[52]
+	mi := &file_weft_v1_weft_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3703,7 +3835,7 @@ func (x *JoinObjectTopicRequest) String() string {
 func (*JoinObjectTopicRequest) ProtoMessage() {}
 
 func (x *JoinObjectTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[52]
+	mi := &file_weft_v1_weft_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3716,7 +3848,7 @@ func (x *JoinObjectTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinObjectTopicRequest.ProtoReflect.Descriptor instead.
 func (*JoinObjectTopicRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{52}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *JoinObjectTopicRequest) GetTopic() string {
@@ -3783,7 +3915,7 @@ type JoinObjectTopicResponse struct {
 
 func (x *JoinObjectTopicResponse) Reset() {
 	*x = JoinObjectTopicResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[53]
+	mi := &file_weft_v1_weft_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3795,7 +3927,7 @@ func (x *JoinObjectTopicResponse) String() string {
 func (*JoinObjectTopicResponse) ProtoMessage() {}
 
 func (x *JoinObjectTopicResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[53]
+	mi := &file_weft_v1_weft_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3808,7 +3940,7 @@ func (x *JoinObjectTopicResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinObjectTopicResponse.ProtoReflect.Descriptor instead.
 func (*JoinObjectTopicResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{53}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{54}
 }
 
 type LeaveObjectTopicRequest struct {
@@ -3820,7 +3952,7 @@ type LeaveObjectTopicRequest struct {
 
 func (x *LeaveObjectTopicRequest) Reset() {
 	*x = LeaveObjectTopicRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[54]
+	mi := &file_weft_v1_weft_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3832,7 +3964,7 @@ func (x *LeaveObjectTopicRequest) String() string {
 func (*LeaveObjectTopicRequest) ProtoMessage() {}
 
 func (x *LeaveObjectTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[54]
+	mi := &file_weft_v1_weft_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3845,7 +3977,7 @@ func (x *LeaveObjectTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveObjectTopicRequest.ProtoReflect.Descriptor instead.
 func (*LeaveObjectTopicRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{54}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *LeaveObjectTopicRequest) GetTopic() string {
@@ -3863,7 +3995,7 @@ type LeaveObjectTopicResponse struct {
 
 func (x *LeaveObjectTopicResponse) Reset() {
 	*x = LeaveObjectTopicResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[55]
+	mi := &file_weft_v1_weft_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3875,7 +4007,7 @@ func (x *LeaveObjectTopicResponse) String() string {
 func (*LeaveObjectTopicResponse) ProtoMessage() {}
 
 func (x *LeaveObjectTopicResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[55]
+	mi := &file_weft_v1_weft_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3888,7 +4020,7 @@ func (x *LeaveObjectTopicResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveObjectTopicResponse.ProtoReflect.Descriptor instead.
 func (*LeaveObjectTopicResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{55}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{56}
 }
 
 // Object is immutable: its name is the hash of its bytes.
@@ -3915,7 +4047,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_weft_v1_weft_proto_msgTypes[56]
+	mi := &file_weft_v1_weft_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3927,7 +4059,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[56]
+	mi := &file_weft_v1_weft_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3940,7 +4072,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{56}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Object) GetCid() string {
@@ -4021,7 +4153,7 @@ type ObjectPutRequest struct {
 
 func (x *ObjectPutRequest) Reset() {
 	*x = ObjectPutRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[57]
+	mi := &file_weft_v1_weft_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4033,7 +4165,7 @@ func (x *ObjectPutRequest) String() string {
 func (*ObjectPutRequest) ProtoMessage() {}
 
 func (x *ObjectPutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[57]
+	mi := &file_weft_v1_weft_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4046,7 +4178,7 @@ func (x *ObjectPutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectPutRequest.ProtoReflect.Descriptor instead.
 func (*ObjectPutRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{57}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ObjectPutRequest) GetTopic() string {
@@ -4108,7 +4240,7 @@ type ObjectPutResponse struct {
 
 func (x *ObjectPutResponse) Reset() {
 	*x = ObjectPutResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[58]
+	mi := &file_weft_v1_weft_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4120,7 +4252,7 @@ func (x *ObjectPutResponse) String() string {
 func (*ObjectPutResponse) ProtoMessage() {}
 
 func (x *ObjectPutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[58]
+	mi := &file_weft_v1_weft_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4133,7 +4265,7 @@ func (x *ObjectPutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectPutResponse.ProtoReflect.Descriptor instead.
 func (*ObjectPutResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{58}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ObjectPutResponse) GetCid() string {
@@ -4157,7 +4289,7 @@ type ObjectGetRequest struct {
 
 func (x *ObjectGetRequest) Reset() {
 	*x = ObjectGetRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[59]
+	mi := &file_weft_v1_weft_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4169,7 +4301,7 @@ func (x *ObjectGetRequest) String() string {
 func (*ObjectGetRequest) ProtoMessage() {}
 
 func (x *ObjectGetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[59]
+	mi := &file_weft_v1_weft_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4182,7 +4314,7 @@ func (x *ObjectGetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectGetRequest.ProtoReflect.Descriptor instead.
 func (*ObjectGetRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{59}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ObjectGetRequest) GetCid() string {
@@ -4218,7 +4350,7 @@ type ObjectGetResponse struct {
 
 func (x *ObjectGetResponse) Reset() {
 	*x = ObjectGetResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[60]
+	mi := &file_weft_v1_weft_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4230,7 +4362,7 @@ func (x *ObjectGetResponse) String() string {
 func (*ObjectGetResponse) ProtoMessage() {}
 
 func (x *ObjectGetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[60]
+	mi := &file_weft_v1_weft_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4243,7 +4375,7 @@ func (x *ObjectGetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectGetResponse.ProtoReflect.Descriptor instead.
 func (*ObjectGetResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{60}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ObjectGetResponse) GetObject() *Object {
@@ -4270,7 +4402,7 @@ type ObjectStatRequest struct {
 
 func (x *ObjectStatRequest) Reset() {
 	*x = ObjectStatRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[61]
+	mi := &file_weft_v1_weft_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4282,7 +4414,7 @@ func (x *ObjectStatRequest) String() string {
 func (*ObjectStatRequest) ProtoMessage() {}
 
 func (x *ObjectStatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[61]
+	mi := &file_weft_v1_weft_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4295,7 +4427,7 @@ func (x *ObjectStatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectStatRequest.ProtoReflect.Descriptor instead.
 func (*ObjectStatRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{61}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ObjectStatRequest) GetCid() string {
@@ -4334,7 +4466,7 @@ type ObjectStatResponse struct {
 
 func (x *ObjectStatResponse) Reset() {
 	*x = ObjectStatResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[62]
+	mi := &file_weft_v1_weft_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4346,7 +4478,7 @@ func (x *ObjectStatResponse) String() string {
 func (*ObjectStatResponse) ProtoMessage() {}
 
 func (x *ObjectStatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[62]
+	mi := &file_weft_v1_weft_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4359,7 +4491,7 @@ func (x *ObjectStatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectStatResponse.ProtoReflect.Descriptor instead.
 func (*ObjectStatResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{62}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ObjectStatResponse) GetCid() string {
@@ -4432,7 +4564,7 @@ type ObjectListRequest struct {
 
 func (x *ObjectListRequest) Reset() {
 	*x = ObjectListRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[63]
+	mi := &file_weft_v1_weft_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4444,7 +4576,7 @@ func (x *ObjectListRequest) String() string {
 func (*ObjectListRequest) ProtoMessage() {}
 
 func (x *ObjectListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[63]
+	mi := &file_weft_v1_weft_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4457,7 +4589,7 @@ func (x *ObjectListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectListRequest.ProtoReflect.Descriptor instead.
 func (*ObjectListRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{63}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ObjectListRequest) GetTopic() string {
@@ -4493,7 +4625,7 @@ type ObjectListResponse struct {
 
 func (x *ObjectListResponse) Reset() {
 	*x = ObjectListResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[64]
+	mi := &file_weft_v1_weft_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4505,7 +4637,7 @@ func (x *ObjectListResponse) String() string {
 func (*ObjectListResponse) ProtoMessage() {}
 
 func (x *ObjectListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[64]
+	mi := &file_weft_v1_weft_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4518,7 +4650,7 @@ func (x *ObjectListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectListResponse.ProtoReflect.Descriptor instead.
 func (*ObjectListResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{64}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ObjectListResponse) GetEntries() []*ObjectEntry {
@@ -4552,7 +4684,7 @@ type ObjectEntry struct {
 
 func (x *ObjectEntry) Reset() {
 	*x = ObjectEntry{}
-	mi := &file_weft_v1_weft_proto_msgTypes[65]
+	mi := &file_weft_v1_weft_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4564,7 +4696,7 @@ func (x *ObjectEntry) String() string {
 func (*ObjectEntry) ProtoMessage() {}
 
 func (x *ObjectEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[65]
+	mi := &file_weft_v1_weft_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4577,7 +4709,7 @@ func (x *ObjectEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectEntry.ProtoReflect.Descriptor instead.
 func (*ObjectEntry) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{65}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ObjectEntry) GetSeq() uint64 {
@@ -4620,7 +4752,7 @@ type ObjectAnchorRequest struct {
 
 func (x *ObjectAnchorRequest) Reset() {
 	*x = ObjectAnchorRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[66]
+	mi := &file_weft_v1_weft_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4632,7 +4764,7 @@ func (x *ObjectAnchorRequest) String() string {
 func (*ObjectAnchorRequest) ProtoMessage() {}
 
 func (x *ObjectAnchorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[66]
+	mi := &file_weft_v1_weft_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4645,7 +4777,7 @@ func (x *ObjectAnchorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectAnchorRequest.ProtoReflect.Descriptor instead.
 func (*ObjectAnchorRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{66}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ObjectAnchorRequest) GetTopic() string {
@@ -4670,7 +4802,7 @@ type ObjectAnchorResponse struct {
 
 func (x *ObjectAnchorResponse) Reset() {
 	*x = ObjectAnchorResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[67]
+	mi := &file_weft_v1_weft_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4682,7 +4814,7 @@ func (x *ObjectAnchorResponse) String() string {
 func (*ObjectAnchorResponse) ProtoMessage() {}
 
 func (x *ObjectAnchorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[67]
+	mi := &file_weft_v1_weft_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4695,7 +4827,7 @@ func (x *ObjectAnchorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectAnchorResponse.ProtoReflect.Descriptor instead.
 func (*ObjectAnchorResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{67}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{68}
 }
 
 type ObjectProvideRequest struct {
@@ -4710,7 +4842,7 @@ type ObjectProvideRequest struct {
 
 func (x *ObjectProvideRequest) Reset() {
 	*x = ObjectProvideRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[68]
+	mi := &file_weft_v1_weft_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4722,7 +4854,7 @@ func (x *ObjectProvideRequest) String() string {
 func (*ObjectProvideRequest) ProtoMessage() {}
 
 func (x *ObjectProvideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[68]
+	mi := &file_weft_v1_weft_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4735,7 +4867,7 @@ func (x *ObjectProvideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectProvideRequest.ProtoReflect.Descriptor instead.
 func (*ObjectProvideRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{68}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ObjectProvideRequest) GetCid() string {
@@ -4760,7 +4892,7 @@ type ObjectProvideResponse struct {
 
 func (x *ObjectProvideResponse) Reset() {
 	*x = ObjectProvideResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[69]
+	mi := &file_weft_v1_weft_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4772,7 +4904,7 @@ func (x *ObjectProvideResponse) String() string {
 func (*ObjectProvideResponse) ProtoMessage() {}
 
 func (x *ObjectProvideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[69]
+	mi := &file_weft_v1_weft_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4785,7 +4917,7 @@ func (x *ObjectProvideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectProvideResponse.ProtoReflect.Descriptor instead.
 func (*ObjectProvideResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{69}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{70}
 }
 
 type SubscribeObjectsRequest struct {
@@ -4801,7 +4933,7 @@ type SubscribeObjectsRequest struct {
 
 func (x *SubscribeObjectsRequest) Reset() {
 	*x = SubscribeObjectsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[70]
+	mi := &file_weft_v1_weft_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4813,7 +4945,7 @@ func (x *SubscribeObjectsRequest) String() string {
 func (*SubscribeObjectsRequest) ProtoMessage() {}
 
 func (x *SubscribeObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[70]
+	mi := &file_weft_v1_weft_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4826,7 +4958,7 @@ func (x *SubscribeObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeObjectsRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{70}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *SubscribeObjectsRequest) GetTopic() string {
@@ -4863,7 +4995,7 @@ type SubscribeObjectsResponse struct {
 
 func (x *SubscribeObjectsResponse) Reset() {
 	*x = SubscribeObjectsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[71]
+	mi := &file_weft_v1_weft_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4875,7 +5007,7 @@ func (x *SubscribeObjectsResponse) String() string {
 func (*SubscribeObjectsResponse) ProtoMessage() {}
 
 func (x *SubscribeObjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[71]
+	mi := &file_weft_v1_weft_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4888,7 +5020,7 @@ func (x *SubscribeObjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeObjectsResponse.ProtoReflect.Descriptor instead.
 func (*SubscribeObjectsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{71}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *SubscribeObjectsResponse) GetSeq() uint64 {
@@ -4935,7 +5067,7 @@ type BroadcastRequest struct {
 
 func (x *BroadcastRequest) Reset() {
 	*x = BroadcastRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[72]
+	mi := &file_weft_v1_weft_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4947,7 +5079,7 @@ func (x *BroadcastRequest) String() string {
 func (*BroadcastRequest) ProtoMessage() {}
 
 func (x *BroadcastRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[72]
+	mi := &file_weft_v1_weft_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4960,7 +5092,7 @@ func (x *BroadcastRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastRequest.ProtoReflect.Descriptor instead.
 func (*BroadcastRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{72}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *BroadcastRequest) GetTopic() string {
@@ -5001,7 +5133,7 @@ type BroadcastResponse struct {
 
 func (x *BroadcastResponse) Reset() {
 	*x = BroadcastResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[73]
+	mi := &file_weft_v1_weft_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5013,7 +5145,7 @@ func (x *BroadcastResponse) String() string {
 func (*BroadcastResponse) ProtoMessage() {}
 
 func (x *BroadcastResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[73]
+	mi := &file_weft_v1_weft_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5026,7 +5158,7 @@ func (x *BroadcastResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastResponse.ProtoReflect.Descriptor instead.
 func (*BroadcastResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{73}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *BroadcastResponse) GetCid() string {
@@ -5046,7 +5178,7 @@ type CandidatesRequest struct {
 
 func (x *CandidatesRequest) Reset() {
 	*x = CandidatesRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[74]
+	mi := &file_weft_v1_weft_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5058,7 +5190,7 @@ func (x *CandidatesRequest) String() string {
 func (*CandidatesRequest) ProtoMessage() {}
 
 func (x *CandidatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[74]
+	mi := &file_weft_v1_weft_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5071,7 +5203,7 @@ func (x *CandidatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CandidatesRequest.ProtoReflect.Descriptor instead.
 func (*CandidatesRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{74}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *CandidatesRequest) GetTopic() string {
@@ -5097,7 +5229,7 @@ type CandidatesResponse struct {
 
 func (x *CandidatesResponse) Reset() {
 	*x = CandidatesResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[75]
+	mi := &file_weft_v1_weft_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5109,7 +5241,7 @@ func (x *CandidatesResponse) String() string {
 func (*CandidatesResponse) ProtoMessage() {}
 
 func (x *CandidatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[75]
+	mi := &file_weft_v1_weft_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5122,7 +5254,7 @@ func (x *CandidatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CandidatesResponse.ProtoReflect.Descriptor instead.
 func (*CandidatesResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{75}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *CandidatesResponse) GetObject() *Object {
@@ -5162,7 +5294,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[76]
+	mi := &file_weft_v1_weft_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5174,7 +5306,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[76]
+	mi := &file_weft_v1_weft_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5187,7 +5319,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{76}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *DecideRequest) GetCid() string {
@@ -5219,7 +5351,7 @@ type DecideResponse struct {
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[77]
+	mi := &file_weft_v1_weft_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5231,7 +5363,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[77]
+	mi := &file_weft_v1_weft_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5244,7 +5376,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{77}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{78}
 }
 
 // ValidateRequest is the topic, in the first message, and then a decision in each.
@@ -5261,7 +5393,7 @@ type ValidateRequest struct {
 
 func (x *ValidateRequest) Reset() {
 	*x = ValidateRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[78]
+	mi := &file_weft_v1_weft_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5273,7 +5405,7 @@ func (x *ValidateRequest) String() string {
 func (*ValidateRequest) ProtoMessage() {}
 
 func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[78]
+	mi := &file_weft_v1_weft_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5286,7 +5418,7 @@ func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateRequest.ProtoReflect.Descriptor instead.
 func (*ValidateRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{78}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ValidateRequest) GetTopic() string {
@@ -5313,7 +5445,7 @@ type ValidateResponse struct {
 
 func (x *ValidateResponse) Reset() {
 	*x = ValidateResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[79]
+	mi := &file_weft_v1_weft_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5325,7 +5457,7 @@ func (x *ValidateResponse) String() string {
 func (*ValidateResponse) ProtoMessage() {}
 
 func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[79]
+	mi := &file_weft_v1_weft_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5338,7 +5470,7 @@ func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateResponse.ProtoReflect.Descriptor instead.
 func (*ValidateResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{79}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ValidateResponse) GetCandidate() *CandidatesResponse {
@@ -5364,7 +5496,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[80]
+	mi := &file_weft_v1_weft_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5376,7 +5508,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[80]
+	mi := &file_weft_v1_weft_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5389,7 +5521,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{80}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *EventsRequest) GetAfter() uint64 {
@@ -5434,7 +5566,7 @@ type EventsResponse struct {
 
 func (x *EventsResponse) Reset() {
 	*x = EventsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[81]
+	mi := &file_weft_v1_weft_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5446,7 +5578,7 @@ func (x *EventsResponse) String() string {
 func (*EventsResponse) ProtoMessage() {}
 
 func (x *EventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[81]
+	mi := &file_weft_v1_weft_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5459,7 +5591,7 @@ func (x *EventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsResponse.ProtoReflect.Descriptor instead.
 func (*EventsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{81}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *EventsResponse) GetSeq() uint64 {
@@ -5505,7 +5637,7 @@ type GetLogLevelRequest struct {
 
 func (x *GetLogLevelRequest) Reset() {
 	*x = GetLogLevelRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[82]
+	mi := &file_weft_v1_weft_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5517,7 +5649,7 @@ func (x *GetLogLevelRequest) String() string {
 func (*GetLogLevelRequest) ProtoMessage() {}
 
 func (x *GetLogLevelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[82]
+	mi := &file_weft_v1_weft_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5530,7 +5662,7 @@ func (x *GetLogLevelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLogLevelRequest.ProtoReflect.Descriptor instead.
 func (*GetLogLevelRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{82}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{83}
 }
 
 type GetLogLevelResponse struct {
@@ -5543,7 +5675,7 @@ type GetLogLevelResponse struct {
 
 func (x *GetLogLevelResponse) Reset() {
 	*x = GetLogLevelResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[83]
+	mi := &file_weft_v1_weft_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5555,7 +5687,7 @@ func (x *GetLogLevelResponse) String() string {
 func (*GetLogLevelResponse) ProtoMessage() {}
 
 func (x *GetLogLevelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[83]
+	mi := &file_weft_v1_weft_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5568,7 +5700,7 @@ func (x *GetLogLevelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLogLevelResponse.ProtoReflect.Descriptor instead.
 func (*GetLogLevelResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{83}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *GetLogLevelResponse) GetLevel() string {
@@ -5588,7 +5720,7 @@ type SetLogLevelRequest struct {
 
 func (x *SetLogLevelRequest) Reset() {
 	*x = SetLogLevelRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[84]
+	mi := &file_weft_v1_weft_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5600,7 +5732,7 @@ func (x *SetLogLevelRequest) String() string {
 func (*SetLogLevelRequest) ProtoMessage() {}
 
 func (x *SetLogLevelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[84]
+	mi := &file_weft_v1_weft_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5613,7 +5745,7 @@ func (x *SetLogLevelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLogLevelRequest.ProtoReflect.Descriptor instead.
 func (*SetLogLevelRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{84}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *SetLogLevelRequest) GetLevel() string {
@@ -5635,7 +5767,7 @@ type SetLogLevelResponse struct {
 
 func (x *SetLogLevelResponse) Reset() {
 	*x = SetLogLevelResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[85]
+	mi := &file_weft_v1_weft_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5647,7 +5779,7 @@ func (x *SetLogLevelResponse) String() string {
 func (*SetLogLevelResponse) ProtoMessage() {}
 
 func (x *SetLogLevelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[85]
+	mi := &file_weft_v1_weft_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5660,7 +5792,7 @@ func (x *SetLogLevelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLogLevelResponse.ProtoReflect.Descriptor instead.
 func (*SetLogLevelResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{85}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *SetLogLevelResponse) GetPrevious() string {
@@ -5685,7 +5817,7 @@ type ConfigShowRequest struct {
 
 func (x *ConfigShowRequest) Reset() {
 	*x = ConfigShowRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[86]
+	mi := &file_weft_v1_weft_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5697,7 +5829,7 @@ func (x *ConfigShowRequest) String() string {
 func (*ConfigShowRequest) ProtoMessage() {}
 
 func (x *ConfigShowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[86]
+	mi := &file_weft_v1_weft_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5710,7 +5842,7 @@ func (x *ConfigShowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigShowRequest.ProtoReflect.Descriptor instead.
 func (*ConfigShowRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{86}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{87}
 }
 
 type ConfigShowResponse struct {
@@ -5723,7 +5855,7 @@ type ConfigShowResponse struct {
 
 func (x *ConfigShowResponse) Reset() {
 	*x = ConfigShowResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[87]
+	mi := &file_weft_v1_weft_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5735,7 +5867,7 @@ func (x *ConfigShowResponse) String() string {
 func (*ConfigShowResponse) ProtoMessage() {}
 
 func (x *ConfigShowResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[87]
+	mi := &file_weft_v1_weft_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5748,7 +5880,7 @@ func (x *ConfigShowResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigShowResponse.ProtoReflect.Descriptor instead.
 func (*ConfigShowResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{87}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *ConfigShowResponse) GetSettings() []*Setting {
@@ -5774,7 +5906,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_weft_v1_weft_proto_msgTypes[88]
+	mi := &file_weft_v1_weft_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5786,7 +5918,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[88]
+	mi := &file_weft_v1_weft_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5799,7 +5931,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{88}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *Setting) GetKey() string {
@@ -5910,7 +6042,7 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\apeer_id\x18\x02 \x01(\tR\x06peerId\x12\x16\n" +
 	"\x06states\x18\x03 \x03(\tR\x06states\"4\n" +
 	"\rPeersResponse\x12#\n" +
-	"\x05peers\x18\x01 \x03(\v2\r.weft.v1.PeerR\x05peers\"\xf3\a\n" +
+	"\x05peers\x18\x01 \x03(\v2\r.weft.v1.PeerR\x05peers\"\x9d\b\n" +
 	"\x04Peer\x12\x17\n" +
 	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x1c\n" +
@@ -5942,9 +6074,16 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x04pong\x18\x1b \x01(\v2\x19.google.protobuf.DurationR\x04pong\x12\x14\n" +
 	"\x05score\x18\x1c \x01(\x01R\x05score\x12\x1c\n" +
 	"\trejection\x18\x1d \x01(\tR\trejection\x12$\n" +
-	"\x0erejected_by_us\x18\x1e \x01(\bR\frejectedByUsB\t\n" +
+	"\x0erejected_by_us\x18\x1e \x01(\bR\frejectedByUs\x12(\n" +
+	"\x05terms\x18\x1f \x03(\v2\x12.weft.v1.ScoreTermR\x05termsB\t\n" +
 	"\a_uptimeB\a\n" +
-	"\x05_says\"_\n" +
+	"\x05_says\"\xa1\x01\n" +
+	"\tScoreTerm\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06points\x18\x02 \x01(\x01R\x06points\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x04R\x05count\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12 \n" +
+	"\vexplanation\x18\x05 \x01(\tR\vexplanation\"_\n" +
 	"\x0eConnectRequest\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x123\n" +
 	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"N\n" +
@@ -6020,21 +6159,25 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x15SetValidatorsResponse\"\r\n" +
 	"\vBansRequest\"4\n" +
 	"\fBansResponse\x12$\n" +
-	"\x04bans\x18\x01 \x03(\v2\x10.weft.v1.PeerBanR\x04bans\"\x82\x01\n" +
+	"\x04bans\x18\x01 \x03(\v2\x10.weft.v1.PeerBanR\x04bans\"\xb1\x01\n" +
 	"\aPeerBan\x12\x17\n" +
 	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x120\n" +
 	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n" +
-	"\x05times\x18\x04 \x01(\rR\x05times\"t\n" +
+	"\x05times\x18\x04 \x01(\rR\x05times\x12\x14\n" +
+	"\x05group\x18\x05 \x01(\tR\x05group\x12\x17\n" +
+	"\aby_hand\x18\x06 \x01(\bR\x06byHand\"\x8a\x01\n" +
 	"\n" +
 	"BanRequest\x12\x17\n" +
 	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x125\n" +
 	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"1\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05group\x18\x04 \x01(\tR\x05group\"1\n" +
 	"\vBanResponse\x12\"\n" +
-	"\x03ban\x18\x01 \x01(\v2\x10.weft.v1.PeerBanR\x03ban\"'\n" +
+	"\x03ban\x18\x01 \x01(\v2\x10.weft.v1.PeerBanR\x03ban\"=\n" +
 	"\fUnbanRequest\x12\x17\n" +
-	"\apeer_id\x18\x01 \x01(\tR\x06peerId\"\x0f\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\"\x0f\n" +
 	"\rUnbanResponse\"%\n" +
 	"\rTopicsRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\"s\n" +
@@ -6292,7 +6435,7 @@ func file_weft_v1_weft_proto_rawDescGZIP() []byte {
 	return file_weft_v1_weft_proto_rawDescData
 }
 
-var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 89)
+var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 90)
 var file_weft_v1_weft_proto_goTypes = []any{
 	(*Explanation)(nil),              // 0: weft.v1.Explanation
 	(*IdRequest)(nil),                // 1: weft.v1.IdRequest
@@ -6307,223 +6450,226 @@ var file_weft_v1_weft_proto_goTypes = []any{
 	(*PeersRequest)(nil),             // 10: weft.v1.PeersRequest
 	(*PeersResponse)(nil),            // 11: weft.v1.PeersResponse
 	(*Peer)(nil),                     // 12: weft.v1.Peer
-	(*ConnectRequest)(nil),           // 13: weft.v1.ConnectRequest
-	(*ConnectResponse)(nil),          // 14: weft.v1.ConnectResponse
-	(*DisconnectRequest)(nil),        // 15: weft.v1.DisconnectRequest
-	(*DisconnectResponse)(nil),       // 16: weft.v1.DisconnectResponse
-	(*PingRequest)(nil),              // 17: weft.v1.PingRequest
-	(*PingResponse)(nil),             // 18: weft.v1.PingResponse
-	(*Pong)(nil),                     // 19: weft.v1.Pong
-	(*FindPeerRequest)(nil),          // 20: weft.v1.FindPeerRequest
-	(*FindPeerResponse)(nil),         // 21: weft.v1.FindPeerResponse
-	(*ClosestPeersRequest)(nil),      // 22: weft.v1.ClosestPeersRequest
-	(*ClosestPeersResponse)(nil),     // 23: weft.v1.ClosestPeersResponse
-	(*PeerAddrs)(nil),                // 24: weft.v1.PeerAddrs
-	(*ClaimsRequest)(nil),            // 25: weft.v1.ClaimsRequest
-	(*ClaimsResponse)(nil),           // 26: weft.v1.ClaimsResponse
-	(*Claim)(nil),                    // 27: weft.v1.Claim
-	(*ValidatorsRequest)(nil),        // 28: weft.v1.ValidatorsRequest
-	(*ValidatorsResponse)(nil),       // 29: weft.v1.ValidatorsResponse
-	(*Validator)(nil),                // 30: weft.v1.Validator
-	(*SetValidatorsRequest)(nil),     // 31: weft.v1.SetValidatorsRequest
-	(*SetValidatorsResponse)(nil),    // 32: weft.v1.SetValidatorsResponse
-	(*BansRequest)(nil),              // 33: weft.v1.BansRequest
-	(*BansResponse)(nil),             // 34: weft.v1.BansResponse
-	(*PeerBan)(nil),                  // 35: weft.v1.PeerBan
-	(*BanRequest)(nil),               // 36: weft.v1.BanRequest
-	(*BanResponse)(nil),              // 37: weft.v1.BanResponse
-	(*UnbanRequest)(nil),             // 38: weft.v1.UnbanRequest
-	(*UnbanResponse)(nil),            // 39: weft.v1.UnbanResponse
-	(*TopicsRequest)(nil),            // 40: weft.v1.TopicsRequest
-	(*TopicsResponse)(nil),           // 41: weft.v1.TopicsResponse
-	(*Topic)(nil),                    // 42: weft.v1.Topic
-	(*JoinTopicRequest)(nil),         // 43: weft.v1.JoinTopicRequest
-	(*JoinTopicResponse)(nil),        // 44: weft.v1.JoinTopicResponse
-	(*LeaveTopicRequest)(nil),        // 45: weft.v1.LeaveTopicRequest
-	(*LeaveTopicResponse)(nil),       // 46: weft.v1.LeaveTopicResponse
-	(*PublishRequest)(nil),           // 47: weft.v1.PublishRequest
-	(*PublishResponse)(nil),          // 48: weft.v1.PublishResponse
-	(*SubscribeRequest)(nil),         // 49: weft.v1.SubscribeRequest
-	(*SubscribeResponse)(nil),        // 50: weft.v1.SubscribeResponse
-	(*ObjectTopic)(nil),              // 51: weft.v1.ObjectTopic
-	(*JoinObjectTopicRequest)(nil),   // 52: weft.v1.JoinObjectTopicRequest
-	(*JoinObjectTopicResponse)(nil),  // 53: weft.v1.JoinObjectTopicResponse
-	(*LeaveObjectTopicRequest)(nil),  // 54: weft.v1.LeaveObjectTopicRequest
-	(*LeaveObjectTopicResponse)(nil), // 55: weft.v1.LeaveObjectTopicResponse
-	(*Object)(nil),                   // 56: weft.v1.Object
-	(*ObjectPutRequest)(nil),         // 57: weft.v1.ObjectPutRequest
-	(*ObjectPutResponse)(nil),        // 58: weft.v1.ObjectPutResponse
-	(*ObjectGetRequest)(nil),         // 59: weft.v1.ObjectGetRequest
-	(*ObjectGetResponse)(nil),        // 60: weft.v1.ObjectGetResponse
-	(*ObjectStatRequest)(nil),        // 61: weft.v1.ObjectStatRequest
-	(*ObjectStatResponse)(nil),       // 62: weft.v1.ObjectStatResponse
-	(*ObjectListRequest)(nil),        // 63: weft.v1.ObjectListRequest
-	(*ObjectListResponse)(nil),       // 64: weft.v1.ObjectListResponse
-	(*ObjectEntry)(nil),              // 65: weft.v1.ObjectEntry
-	(*ObjectAnchorRequest)(nil),      // 66: weft.v1.ObjectAnchorRequest
-	(*ObjectAnchorResponse)(nil),     // 67: weft.v1.ObjectAnchorResponse
-	(*ObjectProvideRequest)(nil),     // 68: weft.v1.ObjectProvideRequest
-	(*ObjectProvideResponse)(nil),    // 69: weft.v1.ObjectProvideResponse
-	(*SubscribeObjectsRequest)(nil),  // 70: weft.v1.SubscribeObjectsRequest
-	(*SubscribeObjectsResponse)(nil), // 71: weft.v1.SubscribeObjectsResponse
-	(*BroadcastRequest)(nil),         // 72: weft.v1.BroadcastRequest
-	(*BroadcastResponse)(nil),        // 73: weft.v1.BroadcastResponse
-	(*CandidatesRequest)(nil),        // 74: weft.v1.CandidatesRequest
-	(*CandidatesResponse)(nil),       // 75: weft.v1.CandidatesResponse
-	(*DecideRequest)(nil),            // 76: weft.v1.DecideRequest
-	(*DecideResponse)(nil),           // 77: weft.v1.DecideResponse
-	(*ValidateRequest)(nil),          // 78: weft.v1.ValidateRequest
-	(*ValidateResponse)(nil),         // 79: weft.v1.ValidateResponse
-	(*EventsRequest)(nil),            // 80: weft.v1.EventsRequest
-	(*EventsResponse)(nil),           // 81: weft.v1.EventsResponse
-	(*GetLogLevelRequest)(nil),       // 82: weft.v1.GetLogLevelRequest
-	(*GetLogLevelResponse)(nil),      // 83: weft.v1.GetLogLevelResponse
-	(*SetLogLevelRequest)(nil),       // 84: weft.v1.SetLogLevelRequest
-	(*SetLogLevelResponse)(nil),      // 85: weft.v1.SetLogLevelResponse
-	(*ConfigShowRequest)(nil),        // 86: weft.v1.ConfigShowRequest
-	(*ConfigShowResponse)(nil),       // 87: weft.v1.ConfigShowResponse
-	(*Setting)(nil),                  // 88: weft.v1.Setting
-	(*timestamppb.Timestamp)(nil),    // 89: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 90: google.protobuf.Duration
+	(*ScoreTerm)(nil),                // 13: weft.v1.ScoreTerm
+	(*ConnectRequest)(nil),           // 14: weft.v1.ConnectRequest
+	(*ConnectResponse)(nil),          // 15: weft.v1.ConnectResponse
+	(*DisconnectRequest)(nil),        // 16: weft.v1.DisconnectRequest
+	(*DisconnectResponse)(nil),       // 17: weft.v1.DisconnectResponse
+	(*PingRequest)(nil),              // 18: weft.v1.PingRequest
+	(*PingResponse)(nil),             // 19: weft.v1.PingResponse
+	(*Pong)(nil),                     // 20: weft.v1.Pong
+	(*FindPeerRequest)(nil),          // 21: weft.v1.FindPeerRequest
+	(*FindPeerResponse)(nil),         // 22: weft.v1.FindPeerResponse
+	(*ClosestPeersRequest)(nil),      // 23: weft.v1.ClosestPeersRequest
+	(*ClosestPeersResponse)(nil),     // 24: weft.v1.ClosestPeersResponse
+	(*PeerAddrs)(nil),                // 25: weft.v1.PeerAddrs
+	(*ClaimsRequest)(nil),            // 26: weft.v1.ClaimsRequest
+	(*ClaimsResponse)(nil),           // 27: weft.v1.ClaimsResponse
+	(*Claim)(nil),                    // 28: weft.v1.Claim
+	(*ValidatorsRequest)(nil),        // 29: weft.v1.ValidatorsRequest
+	(*ValidatorsResponse)(nil),       // 30: weft.v1.ValidatorsResponse
+	(*Validator)(nil),                // 31: weft.v1.Validator
+	(*SetValidatorsRequest)(nil),     // 32: weft.v1.SetValidatorsRequest
+	(*SetValidatorsResponse)(nil),    // 33: weft.v1.SetValidatorsResponse
+	(*BansRequest)(nil),              // 34: weft.v1.BansRequest
+	(*BansResponse)(nil),             // 35: weft.v1.BansResponse
+	(*PeerBan)(nil),                  // 36: weft.v1.PeerBan
+	(*BanRequest)(nil),               // 37: weft.v1.BanRequest
+	(*BanResponse)(nil),              // 38: weft.v1.BanResponse
+	(*UnbanRequest)(nil),             // 39: weft.v1.UnbanRequest
+	(*UnbanResponse)(nil),            // 40: weft.v1.UnbanResponse
+	(*TopicsRequest)(nil),            // 41: weft.v1.TopicsRequest
+	(*TopicsResponse)(nil),           // 42: weft.v1.TopicsResponse
+	(*Topic)(nil),                    // 43: weft.v1.Topic
+	(*JoinTopicRequest)(nil),         // 44: weft.v1.JoinTopicRequest
+	(*JoinTopicResponse)(nil),        // 45: weft.v1.JoinTopicResponse
+	(*LeaveTopicRequest)(nil),        // 46: weft.v1.LeaveTopicRequest
+	(*LeaveTopicResponse)(nil),       // 47: weft.v1.LeaveTopicResponse
+	(*PublishRequest)(nil),           // 48: weft.v1.PublishRequest
+	(*PublishResponse)(nil),          // 49: weft.v1.PublishResponse
+	(*SubscribeRequest)(nil),         // 50: weft.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),        // 51: weft.v1.SubscribeResponse
+	(*ObjectTopic)(nil),              // 52: weft.v1.ObjectTopic
+	(*JoinObjectTopicRequest)(nil),   // 53: weft.v1.JoinObjectTopicRequest
+	(*JoinObjectTopicResponse)(nil),  // 54: weft.v1.JoinObjectTopicResponse
+	(*LeaveObjectTopicRequest)(nil),  // 55: weft.v1.LeaveObjectTopicRequest
+	(*LeaveObjectTopicResponse)(nil), // 56: weft.v1.LeaveObjectTopicResponse
+	(*Object)(nil),                   // 57: weft.v1.Object
+	(*ObjectPutRequest)(nil),         // 58: weft.v1.ObjectPutRequest
+	(*ObjectPutResponse)(nil),        // 59: weft.v1.ObjectPutResponse
+	(*ObjectGetRequest)(nil),         // 60: weft.v1.ObjectGetRequest
+	(*ObjectGetResponse)(nil),        // 61: weft.v1.ObjectGetResponse
+	(*ObjectStatRequest)(nil),        // 62: weft.v1.ObjectStatRequest
+	(*ObjectStatResponse)(nil),       // 63: weft.v1.ObjectStatResponse
+	(*ObjectListRequest)(nil),        // 64: weft.v1.ObjectListRequest
+	(*ObjectListResponse)(nil),       // 65: weft.v1.ObjectListResponse
+	(*ObjectEntry)(nil),              // 66: weft.v1.ObjectEntry
+	(*ObjectAnchorRequest)(nil),      // 67: weft.v1.ObjectAnchorRequest
+	(*ObjectAnchorResponse)(nil),     // 68: weft.v1.ObjectAnchorResponse
+	(*ObjectProvideRequest)(nil),     // 69: weft.v1.ObjectProvideRequest
+	(*ObjectProvideResponse)(nil),    // 70: weft.v1.ObjectProvideResponse
+	(*SubscribeObjectsRequest)(nil),  // 71: weft.v1.SubscribeObjectsRequest
+	(*SubscribeObjectsResponse)(nil), // 72: weft.v1.SubscribeObjectsResponse
+	(*BroadcastRequest)(nil),         // 73: weft.v1.BroadcastRequest
+	(*BroadcastResponse)(nil),        // 74: weft.v1.BroadcastResponse
+	(*CandidatesRequest)(nil),        // 75: weft.v1.CandidatesRequest
+	(*CandidatesResponse)(nil),       // 76: weft.v1.CandidatesResponse
+	(*DecideRequest)(nil),            // 77: weft.v1.DecideRequest
+	(*DecideResponse)(nil),           // 78: weft.v1.DecideResponse
+	(*ValidateRequest)(nil),          // 79: weft.v1.ValidateRequest
+	(*ValidateResponse)(nil),         // 80: weft.v1.ValidateResponse
+	(*EventsRequest)(nil),            // 81: weft.v1.EventsRequest
+	(*EventsResponse)(nil),           // 82: weft.v1.EventsResponse
+	(*GetLogLevelRequest)(nil),       // 83: weft.v1.GetLogLevelRequest
+	(*GetLogLevelResponse)(nil),      // 84: weft.v1.GetLogLevelResponse
+	(*SetLogLevelRequest)(nil),       // 85: weft.v1.SetLogLevelRequest
+	(*SetLogLevelResponse)(nil),      // 86: weft.v1.SetLogLevelResponse
+	(*ConfigShowRequest)(nil),        // 87: weft.v1.ConfigShowRequest
+	(*ConfigShowResponse)(nil),       // 88: weft.v1.ConfigShowResponse
+	(*Setting)(nil),                  // 89: weft.v1.Setting
+	(*timestamppb.Timestamp)(nil),    // 90: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 91: google.protobuf.Duration
 }
 var file_weft_v1_weft_proto_depIdxs = []int32{
-	89, // 0: weft.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
-	90, // 1: weft.v1.StatusResponse.uptime:type_name -> google.protobuf.Duration
-	89, // 2: weft.v1.StatusResponse.claim_signed:type_name -> google.protobuf.Timestamp
+	90, // 0: weft.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
+	91, // 1: weft.v1.StatusResponse.uptime:type_name -> google.protobuf.Duration
+	90, // 2: weft.v1.StatusResponse.claim_signed:type_name -> google.protobuf.Timestamp
 	7,  // 3: weft.v1.HealthResponse.checks:type_name -> weft.v1.Check
 	12, // 4: weft.v1.PeersResponse.peers:type_name -> weft.v1.Peer
-	90, // 5: weft.v1.Peer.latency:type_name -> google.protobuf.Duration
-	89, // 6: weft.v1.Peer.since:type_name -> google.protobuf.Timestamp
-	89, // 7: weft.v1.Peer.retry_at:type_name -> google.protobuf.Timestamp
-	90, // 8: weft.v1.Peer.pong:type_name -> google.protobuf.Duration
-	90, // 9: weft.v1.ConnectRequest.timeout:type_name -> google.protobuf.Duration
-	12, // 10: weft.v1.ConnectResponse.peer:type_name -> weft.v1.Peer
-	90, // 11: weft.v1.PingRequest.interval:type_name -> google.protobuf.Duration
-	90, // 12: weft.v1.PingRequest.timeout:type_name -> google.protobuf.Duration
-	19, // 13: weft.v1.PingResponse.pongs:type_name -> weft.v1.Pong
-	90, // 14: weft.v1.PingResponse.min:type_name -> google.protobuf.Duration
-	90, // 15: weft.v1.PingResponse.mean:type_name -> google.protobuf.Duration
-	90, // 16: weft.v1.PingResponse.max:type_name -> google.protobuf.Duration
-	90, // 17: weft.v1.Pong.rtt:type_name -> google.protobuf.Duration
-	90, // 18: weft.v1.FindPeerRequest.timeout:type_name -> google.protobuf.Duration
-	24, // 19: weft.v1.FindPeerResponse.peer:type_name -> weft.v1.PeerAddrs
-	90, // 20: weft.v1.FindPeerResponse.took:type_name -> google.protobuf.Duration
-	90, // 21: weft.v1.ClosestPeersRequest.timeout:type_name -> google.protobuf.Duration
-	24, // 22: weft.v1.ClosestPeersResponse.peers:type_name -> weft.v1.PeerAddrs
-	90, // 23: weft.v1.ClosestPeersResponse.took:type_name -> google.protobuf.Duration
-	27, // 24: weft.v1.ClaimsResponse.claims:type_name -> weft.v1.Claim
-	89, // 25: weft.v1.Claim.signed:type_name -> google.protobuf.Timestamp
-	89, // 26: weft.v1.Claim.expires:type_name -> google.protobuf.Timestamp
-	30, // 27: weft.v1.ValidatorsResponse.validators:type_name -> weft.v1.Validator
-	30, // 28: weft.v1.SetValidatorsRequest.validators:type_name -> weft.v1.Validator
-	35, // 29: weft.v1.BansResponse.bans:type_name -> weft.v1.PeerBan
-	89, // 30: weft.v1.PeerBan.until:type_name -> google.protobuf.Timestamp
-	90, // 31: weft.v1.BanRequest.duration:type_name -> google.protobuf.Duration
-	35, // 32: weft.v1.BanResponse.ban:type_name -> weft.v1.PeerBan
-	42, // 33: weft.v1.TopicsResponse.topics:type_name -> weft.v1.Topic
-	51, // 34: weft.v1.TopicsResponse.object_topics:type_name -> weft.v1.ObjectTopic
-	90, // 35: weft.v1.PublishRequest.timeout:type_name -> google.protobuf.Duration
-	89, // 36: weft.v1.SubscribeResponse.time:type_name -> google.protobuf.Timestamp
-	90, // 37: weft.v1.ObjectTopic.keep_age:type_name -> google.protobuf.Duration
-	90, // 38: weft.v1.JoinObjectTopicRequest.keep_age:type_name -> google.protobuf.Duration
-	89, // 39: weft.v1.Object.time:type_name -> google.protobuf.Timestamp
-	90, // 40: weft.v1.ObjectPutRequest.timeout:type_name -> google.protobuf.Duration
-	90, // 41: weft.v1.ObjectGetRequest.timeout:type_name -> google.protobuf.Duration
-	56, // 42: weft.v1.ObjectGetResponse.object:type_name -> weft.v1.Object
-	89, // 43: weft.v1.ObjectStatResponse.landed:type_name -> google.protobuf.Timestamp
-	65, // 44: weft.v1.ObjectListResponse.entries:type_name -> weft.v1.ObjectEntry
-	89, // 45: weft.v1.ObjectEntry.landed:type_name -> google.protobuf.Timestamp
-	90, // 46: weft.v1.ObjectProvideRequest.timeout:type_name -> google.protobuf.Duration
-	56, // 47: weft.v1.SubscribeObjectsResponse.object:type_name -> weft.v1.Object
-	89, // 48: weft.v1.SubscribeObjectsResponse.landed:type_name -> google.protobuf.Timestamp
-	90, // 49: weft.v1.BroadcastRequest.timeout:type_name -> google.protobuf.Duration
-	56, // 50: weft.v1.CandidatesResponse.object:type_name -> weft.v1.Object
-	89, // 51: weft.v1.CandidatesResponse.until:type_name -> google.protobuf.Timestamp
-	76, // 52: weft.v1.ValidateRequest.decision:type_name -> weft.v1.DecideRequest
-	75, // 53: weft.v1.ValidateResponse.candidate:type_name -> weft.v1.CandidatesResponse
-	89, // 54: weft.v1.EventsResponse.time:type_name -> google.protobuf.Timestamp
-	88, // 55: weft.v1.ConfigShowResponse.settings:type_name -> weft.v1.Setting
-	1,  // 56: weft.v1.NodeService.Id:input_type -> weft.v1.IdRequest
-	3,  // 57: weft.v1.NodeService.Status:input_type -> weft.v1.StatusRequest
-	5,  // 58: weft.v1.NodeService.Health:input_type -> weft.v1.HealthRequest
-	8,  // 59: weft.v1.NodeService.Version:input_type -> weft.v1.VersionRequest
-	10, // 60: weft.v1.NodeService.Peers:input_type -> weft.v1.PeersRequest
-	13, // 61: weft.v1.NodeService.Connect:input_type -> weft.v1.ConnectRequest
-	15, // 62: weft.v1.NodeService.Disconnect:input_type -> weft.v1.DisconnectRequest
-	17, // 63: weft.v1.NodeService.Ping:input_type -> weft.v1.PingRequest
-	20, // 64: weft.v1.NodeService.FindPeer:input_type -> weft.v1.FindPeerRequest
-	22, // 65: weft.v1.NodeService.ClosestPeers:input_type -> weft.v1.ClosestPeersRequest
-	25, // 66: weft.v1.NodeService.Claims:input_type -> weft.v1.ClaimsRequest
-	28, // 67: weft.v1.NodeService.Validators:input_type -> weft.v1.ValidatorsRequest
-	31, // 68: weft.v1.NodeService.SetValidators:input_type -> weft.v1.SetValidatorsRequest
-	33, // 69: weft.v1.NodeService.Bans:input_type -> weft.v1.BansRequest
-	36, // 70: weft.v1.NodeService.Ban:input_type -> weft.v1.BanRequest
-	38, // 71: weft.v1.NodeService.Unban:input_type -> weft.v1.UnbanRequest
-	40, // 72: weft.v1.NodeService.Topics:input_type -> weft.v1.TopicsRequest
-	43, // 73: weft.v1.NodeService.JoinTopic:input_type -> weft.v1.JoinTopicRequest
-	45, // 74: weft.v1.NodeService.LeaveTopic:input_type -> weft.v1.LeaveTopicRequest
-	47, // 75: weft.v1.NodeService.Publish:input_type -> weft.v1.PublishRequest
-	49, // 76: weft.v1.NodeService.Subscribe:input_type -> weft.v1.SubscribeRequest
-	52, // 77: weft.v1.NodeService.JoinObjectTopic:input_type -> weft.v1.JoinObjectTopicRequest
-	54, // 78: weft.v1.NodeService.LeaveObjectTopic:input_type -> weft.v1.LeaveObjectTopicRequest
-	57, // 79: weft.v1.NodeService.ObjectPut:input_type -> weft.v1.ObjectPutRequest
-	59, // 80: weft.v1.NodeService.ObjectGet:input_type -> weft.v1.ObjectGetRequest
-	61, // 81: weft.v1.NodeService.ObjectStat:input_type -> weft.v1.ObjectStatRequest
-	63, // 82: weft.v1.NodeService.ObjectList:input_type -> weft.v1.ObjectListRequest
-	66, // 83: weft.v1.NodeService.ObjectAnchor:input_type -> weft.v1.ObjectAnchorRequest
-	68, // 84: weft.v1.NodeService.ObjectProvide:input_type -> weft.v1.ObjectProvideRequest
-	70, // 85: weft.v1.NodeService.SubscribeObjects:input_type -> weft.v1.SubscribeObjectsRequest
-	72, // 86: weft.v1.NodeService.Broadcast:input_type -> weft.v1.BroadcastRequest
-	74, // 87: weft.v1.NodeService.Candidates:input_type -> weft.v1.CandidatesRequest
-	76, // 88: weft.v1.NodeService.Decide:input_type -> weft.v1.DecideRequest
-	78, // 89: weft.v1.NodeService.Validate:input_type -> weft.v1.ValidateRequest
-	80, // 90: weft.v1.NodeService.Events:input_type -> weft.v1.EventsRequest
-	82, // 91: weft.v1.NodeService.GetLogLevel:input_type -> weft.v1.GetLogLevelRequest
-	84, // 92: weft.v1.NodeService.SetLogLevel:input_type -> weft.v1.SetLogLevelRequest
-	86, // 93: weft.v1.NodeService.ConfigShow:input_type -> weft.v1.ConfigShowRequest
-	2,  // 94: weft.v1.NodeService.Id:output_type -> weft.v1.IdResponse
-	4,  // 95: weft.v1.NodeService.Status:output_type -> weft.v1.StatusResponse
-	6,  // 96: weft.v1.NodeService.Health:output_type -> weft.v1.HealthResponse
-	9,  // 97: weft.v1.NodeService.Version:output_type -> weft.v1.VersionResponse
-	11, // 98: weft.v1.NodeService.Peers:output_type -> weft.v1.PeersResponse
-	14, // 99: weft.v1.NodeService.Connect:output_type -> weft.v1.ConnectResponse
-	16, // 100: weft.v1.NodeService.Disconnect:output_type -> weft.v1.DisconnectResponse
-	18, // 101: weft.v1.NodeService.Ping:output_type -> weft.v1.PingResponse
-	21, // 102: weft.v1.NodeService.FindPeer:output_type -> weft.v1.FindPeerResponse
-	23, // 103: weft.v1.NodeService.ClosestPeers:output_type -> weft.v1.ClosestPeersResponse
-	26, // 104: weft.v1.NodeService.Claims:output_type -> weft.v1.ClaimsResponse
-	29, // 105: weft.v1.NodeService.Validators:output_type -> weft.v1.ValidatorsResponse
-	32, // 106: weft.v1.NodeService.SetValidators:output_type -> weft.v1.SetValidatorsResponse
-	34, // 107: weft.v1.NodeService.Bans:output_type -> weft.v1.BansResponse
-	37, // 108: weft.v1.NodeService.Ban:output_type -> weft.v1.BanResponse
-	39, // 109: weft.v1.NodeService.Unban:output_type -> weft.v1.UnbanResponse
-	41, // 110: weft.v1.NodeService.Topics:output_type -> weft.v1.TopicsResponse
-	44, // 111: weft.v1.NodeService.JoinTopic:output_type -> weft.v1.JoinTopicResponse
-	46, // 112: weft.v1.NodeService.LeaveTopic:output_type -> weft.v1.LeaveTopicResponse
-	48, // 113: weft.v1.NodeService.Publish:output_type -> weft.v1.PublishResponse
-	50, // 114: weft.v1.NodeService.Subscribe:output_type -> weft.v1.SubscribeResponse
-	53, // 115: weft.v1.NodeService.JoinObjectTopic:output_type -> weft.v1.JoinObjectTopicResponse
-	55, // 116: weft.v1.NodeService.LeaveObjectTopic:output_type -> weft.v1.LeaveObjectTopicResponse
-	58, // 117: weft.v1.NodeService.ObjectPut:output_type -> weft.v1.ObjectPutResponse
-	60, // 118: weft.v1.NodeService.ObjectGet:output_type -> weft.v1.ObjectGetResponse
-	62, // 119: weft.v1.NodeService.ObjectStat:output_type -> weft.v1.ObjectStatResponse
-	64, // 120: weft.v1.NodeService.ObjectList:output_type -> weft.v1.ObjectListResponse
-	67, // 121: weft.v1.NodeService.ObjectAnchor:output_type -> weft.v1.ObjectAnchorResponse
-	69, // 122: weft.v1.NodeService.ObjectProvide:output_type -> weft.v1.ObjectProvideResponse
-	71, // 123: weft.v1.NodeService.SubscribeObjects:output_type -> weft.v1.SubscribeObjectsResponse
-	73, // 124: weft.v1.NodeService.Broadcast:output_type -> weft.v1.BroadcastResponse
-	75, // 125: weft.v1.NodeService.Candidates:output_type -> weft.v1.CandidatesResponse
-	77, // 126: weft.v1.NodeService.Decide:output_type -> weft.v1.DecideResponse
-	79, // 127: weft.v1.NodeService.Validate:output_type -> weft.v1.ValidateResponse
-	81, // 128: weft.v1.NodeService.Events:output_type -> weft.v1.EventsResponse
-	83, // 129: weft.v1.NodeService.GetLogLevel:output_type -> weft.v1.GetLogLevelResponse
-	85, // 130: weft.v1.NodeService.SetLogLevel:output_type -> weft.v1.SetLogLevelResponse
-	87, // 131: weft.v1.NodeService.ConfigShow:output_type -> weft.v1.ConfigShowResponse
-	94, // [94:132] is the sub-list for method output_type
-	56, // [56:94] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	91, // 5: weft.v1.Peer.latency:type_name -> google.protobuf.Duration
+	90, // 6: weft.v1.Peer.since:type_name -> google.protobuf.Timestamp
+	90, // 7: weft.v1.Peer.retry_at:type_name -> google.protobuf.Timestamp
+	91, // 8: weft.v1.Peer.pong:type_name -> google.protobuf.Duration
+	13, // 9: weft.v1.Peer.terms:type_name -> weft.v1.ScoreTerm
+	90, // 10: weft.v1.ScoreTerm.since:type_name -> google.protobuf.Timestamp
+	91, // 11: weft.v1.ConnectRequest.timeout:type_name -> google.protobuf.Duration
+	12, // 12: weft.v1.ConnectResponse.peer:type_name -> weft.v1.Peer
+	91, // 13: weft.v1.PingRequest.interval:type_name -> google.protobuf.Duration
+	91, // 14: weft.v1.PingRequest.timeout:type_name -> google.protobuf.Duration
+	20, // 15: weft.v1.PingResponse.pongs:type_name -> weft.v1.Pong
+	91, // 16: weft.v1.PingResponse.min:type_name -> google.protobuf.Duration
+	91, // 17: weft.v1.PingResponse.mean:type_name -> google.protobuf.Duration
+	91, // 18: weft.v1.PingResponse.max:type_name -> google.protobuf.Duration
+	91, // 19: weft.v1.Pong.rtt:type_name -> google.protobuf.Duration
+	91, // 20: weft.v1.FindPeerRequest.timeout:type_name -> google.protobuf.Duration
+	25, // 21: weft.v1.FindPeerResponse.peer:type_name -> weft.v1.PeerAddrs
+	91, // 22: weft.v1.FindPeerResponse.took:type_name -> google.protobuf.Duration
+	91, // 23: weft.v1.ClosestPeersRequest.timeout:type_name -> google.protobuf.Duration
+	25, // 24: weft.v1.ClosestPeersResponse.peers:type_name -> weft.v1.PeerAddrs
+	91, // 25: weft.v1.ClosestPeersResponse.took:type_name -> google.protobuf.Duration
+	28, // 26: weft.v1.ClaimsResponse.claims:type_name -> weft.v1.Claim
+	90, // 27: weft.v1.Claim.signed:type_name -> google.protobuf.Timestamp
+	90, // 28: weft.v1.Claim.expires:type_name -> google.protobuf.Timestamp
+	31, // 29: weft.v1.ValidatorsResponse.validators:type_name -> weft.v1.Validator
+	31, // 30: weft.v1.SetValidatorsRequest.validators:type_name -> weft.v1.Validator
+	36, // 31: weft.v1.BansResponse.bans:type_name -> weft.v1.PeerBan
+	90, // 32: weft.v1.PeerBan.until:type_name -> google.protobuf.Timestamp
+	91, // 33: weft.v1.BanRequest.duration:type_name -> google.protobuf.Duration
+	36, // 34: weft.v1.BanResponse.ban:type_name -> weft.v1.PeerBan
+	43, // 35: weft.v1.TopicsResponse.topics:type_name -> weft.v1.Topic
+	52, // 36: weft.v1.TopicsResponse.object_topics:type_name -> weft.v1.ObjectTopic
+	91, // 37: weft.v1.PublishRequest.timeout:type_name -> google.protobuf.Duration
+	90, // 38: weft.v1.SubscribeResponse.time:type_name -> google.protobuf.Timestamp
+	91, // 39: weft.v1.ObjectTopic.keep_age:type_name -> google.protobuf.Duration
+	91, // 40: weft.v1.JoinObjectTopicRequest.keep_age:type_name -> google.protobuf.Duration
+	90, // 41: weft.v1.Object.time:type_name -> google.protobuf.Timestamp
+	91, // 42: weft.v1.ObjectPutRequest.timeout:type_name -> google.protobuf.Duration
+	91, // 43: weft.v1.ObjectGetRequest.timeout:type_name -> google.protobuf.Duration
+	57, // 44: weft.v1.ObjectGetResponse.object:type_name -> weft.v1.Object
+	90, // 45: weft.v1.ObjectStatResponse.landed:type_name -> google.protobuf.Timestamp
+	66, // 46: weft.v1.ObjectListResponse.entries:type_name -> weft.v1.ObjectEntry
+	90, // 47: weft.v1.ObjectEntry.landed:type_name -> google.protobuf.Timestamp
+	91, // 48: weft.v1.ObjectProvideRequest.timeout:type_name -> google.protobuf.Duration
+	57, // 49: weft.v1.SubscribeObjectsResponse.object:type_name -> weft.v1.Object
+	90, // 50: weft.v1.SubscribeObjectsResponse.landed:type_name -> google.protobuf.Timestamp
+	91, // 51: weft.v1.BroadcastRequest.timeout:type_name -> google.protobuf.Duration
+	57, // 52: weft.v1.CandidatesResponse.object:type_name -> weft.v1.Object
+	90, // 53: weft.v1.CandidatesResponse.until:type_name -> google.protobuf.Timestamp
+	77, // 54: weft.v1.ValidateRequest.decision:type_name -> weft.v1.DecideRequest
+	76, // 55: weft.v1.ValidateResponse.candidate:type_name -> weft.v1.CandidatesResponse
+	90, // 56: weft.v1.EventsResponse.time:type_name -> google.protobuf.Timestamp
+	89, // 57: weft.v1.ConfigShowResponse.settings:type_name -> weft.v1.Setting
+	1,  // 58: weft.v1.NodeService.Id:input_type -> weft.v1.IdRequest
+	3,  // 59: weft.v1.NodeService.Status:input_type -> weft.v1.StatusRequest
+	5,  // 60: weft.v1.NodeService.Health:input_type -> weft.v1.HealthRequest
+	8,  // 61: weft.v1.NodeService.Version:input_type -> weft.v1.VersionRequest
+	10, // 62: weft.v1.NodeService.Peers:input_type -> weft.v1.PeersRequest
+	14, // 63: weft.v1.NodeService.Connect:input_type -> weft.v1.ConnectRequest
+	16, // 64: weft.v1.NodeService.Disconnect:input_type -> weft.v1.DisconnectRequest
+	18, // 65: weft.v1.NodeService.Ping:input_type -> weft.v1.PingRequest
+	21, // 66: weft.v1.NodeService.FindPeer:input_type -> weft.v1.FindPeerRequest
+	23, // 67: weft.v1.NodeService.ClosestPeers:input_type -> weft.v1.ClosestPeersRequest
+	26, // 68: weft.v1.NodeService.Claims:input_type -> weft.v1.ClaimsRequest
+	29, // 69: weft.v1.NodeService.Validators:input_type -> weft.v1.ValidatorsRequest
+	32, // 70: weft.v1.NodeService.SetValidators:input_type -> weft.v1.SetValidatorsRequest
+	34, // 71: weft.v1.NodeService.Bans:input_type -> weft.v1.BansRequest
+	37, // 72: weft.v1.NodeService.Ban:input_type -> weft.v1.BanRequest
+	39, // 73: weft.v1.NodeService.Unban:input_type -> weft.v1.UnbanRequest
+	41, // 74: weft.v1.NodeService.Topics:input_type -> weft.v1.TopicsRequest
+	44, // 75: weft.v1.NodeService.JoinTopic:input_type -> weft.v1.JoinTopicRequest
+	46, // 76: weft.v1.NodeService.LeaveTopic:input_type -> weft.v1.LeaveTopicRequest
+	48, // 77: weft.v1.NodeService.Publish:input_type -> weft.v1.PublishRequest
+	50, // 78: weft.v1.NodeService.Subscribe:input_type -> weft.v1.SubscribeRequest
+	53, // 79: weft.v1.NodeService.JoinObjectTopic:input_type -> weft.v1.JoinObjectTopicRequest
+	55, // 80: weft.v1.NodeService.LeaveObjectTopic:input_type -> weft.v1.LeaveObjectTopicRequest
+	58, // 81: weft.v1.NodeService.ObjectPut:input_type -> weft.v1.ObjectPutRequest
+	60, // 82: weft.v1.NodeService.ObjectGet:input_type -> weft.v1.ObjectGetRequest
+	62, // 83: weft.v1.NodeService.ObjectStat:input_type -> weft.v1.ObjectStatRequest
+	64, // 84: weft.v1.NodeService.ObjectList:input_type -> weft.v1.ObjectListRequest
+	67, // 85: weft.v1.NodeService.ObjectAnchor:input_type -> weft.v1.ObjectAnchorRequest
+	69, // 86: weft.v1.NodeService.ObjectProvide:input_type -> weft.v1.ObjectProvideRequest
+	71, // 87: weft.v1.NodeService.SubscribeObjects:input_type -> weft.v1.SubscribeObjectsRequest
+	73, // 88: weft.v1.NodeService.Broadcast:input_type -> weft.v1.BroadcastRequest
+	75, // 89: weft.v1.NodeService.Candidates:input_type -> weft.v1.CandidatesRequest
+	77, // 90: weft.v1.NodeService.Decide:input_type -> weft.v1.DecideRequest
+	79, // 91: weft.v1.NodeService.Validate:input_type -> weft.v1.ValidateRequest
+	81, // 92: weft.v1.NodeService.Events:input_type -> weft.v1.EventsRequest
+	83, // 93: weft.v1.NodeService.GetLogLevel:input_type -> weft.v1.GetLogLevelRequest
+	85, // 94: weft.v1.NodeService.SetLogLevel:input_type -> weft.v1.SetLogLevelRequest
+	87, // 95: weft.v1.NodeService.ConfigShow:input_type -> weft.v1.ConfigShowRequest
+	2,  // 96: weft.v1.NodeService.Id:output_type -> weft.v1.IdResponse
+	4,  // 97: weft.v1.NodeService.Status:output_type -> weft.v1.StatusResponse
+	6,  // 98: weft.v1.NodeService.Health:output_type -> weft.v1.HealthResponse
+	9,  // 99: weft.v1.NodeService.Version:output_type -> weft.v1.VersionResponse
+	11, // 100: weft.v1.NodeService.Peers:output_type -> weft.v1.PeersResponse
+	15, // 101: weft.v1.NodeService.Connect:output_type -> weft.v1.ConnectResponse
+	17, // 102: weft.v1.NodeService.Disconnect:output_type -> weft.v1.DisconnectResponse
+	19, // 103: weft.v1.NodeService.Ping:output_type -> weft.v1.PingResponse
+	22, // 104: weft.v1.NodeService.FindPeer:output_type -> weft.v1.FindPeerResponse
+	24, // 105: weft.v1.NodeService.ClosestPeers:output_type -> weft.v1.ClosestPeersResponse
+	27, // 106: weft.v1.NodeService.Claims:output_type -> weft.v1.ClaimsResponse
+	30, // 107: weft.v1.NodeService.Validators:output_type -> weft.v1.ValidatorsResponse
+	33, // 108: weft.v1.NodeService.SetValidators:output_type -> weft.v1.SetValidatorsResponse
+	35, // 109: weft.v1.NodeService.Bans:output_type -> weft.v1.BansResponse
+	38, // 110: weft.v1.NodeService.Ban:output_type -> weft.v1.BanResponse
+	40, // 111: weft.v1.NodeService.Unban:output_type -> weft.v1.UnbanResponse
+	42, // 112: weft.v1.NodeService.Topics:output_type -> weft.v1.TopicsResponse
+	45, // 113: weft.v1.NodeService.JoinTopic:output_type -> weft.v1.JoinTopicResponse
+	47, // 114: weft.v1.NodeService.LeaveTopic:output_type -> weft.v1.LeaveTopicResponse
+	49, // 115: weft.v1.NodeService.Publish:output_type -> weft.v1.PublishResponse
+	51, // 116: weft.v1.NodeService.Subscribe:output_type -> weft.v1.SubscribeResponse
+	54, // 117: weft.v1.NodeService.JoinObjectTopic:output_type -> weft.v1.JoinObjectTopicResponse
+	56, // 118: weft.v1.NodeService.LeaveObjectTopic:output_type -> weft.v1.LeaveObjectTopicResponse
+	59, // 119: weft.v1.NodeService.ObjectPut:output_type -> weft.v1.ObjectPutResponse
+	61, // 120: weft.v1.NodeService.ObjectGet:output_type -> weft.v1.ObjectGetResponse
+	63, // 121: weft.v1.NodeService.ObjectStat:output_type -> weft.v1.ObjectStatResponse
+	65, // 122: weft.v1.NodeService.ObjectList:output_type -> weft.v1.ObjectListResponse
+	68, // 123: weft.v1.NodeService.ObjectAnchor:output_type -> weft.v1.ObjectAnchorResponse
+	70, // 124: weft.v1.NodeService.ObjectProvide:output_type -> weft.v1.ObjectProvideResponse
+	72, // 125: weft.v1.NodeService.SubscribeObjects:output_type -> weft.v1.SubscribeObjectsResponse
+	74, // 126: weft.v1.NodeService.Broadcast:output_type -> weft.v1.BroadcastResponse
+	76, // 127: weft.v1.NodeService.Candidates:output_type -> weft.v1.CandidatesResponse
+	78, // 128: weft.v1.NodeService.Decide:output_type -> weft.v1.DecideResponse
+	80, // 129: weft.v1.NodeService.Validate:output_type -> weft.v1.ValidateResponse
+	82, // 130: weft.v1.NodeService.Events:output_type -> weft.v1.EventsResponse
+	84, // 131: weft.v1.NodeService.GetLogLevel:output_type -> weft.v1.GetLogLevelResponse
+	86, // 132: weft.v1.NodeService.SetLogLevel:output_type -> weft.v1.SetLogLevelResponse
+	88, // 133: weft.v1.NodeService.ConfigShow:output_type -> weft.v1.ConfigShowResponse
+	96, // [96:134] is the sub-list for method output_type
+	58, // [58:96] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_weft_proto_init() }
@@ -6533,15 +6679,15 @@ func file_weft_v1_weft_proto_init() {
 	}
 	file_weft_v1_weft_proto_msgTypes[4].OneofWrappers = []any{}
 	file_weft_v1_weft_proto_msgTypes[12].OneofWrappers = []any{}
-	file_weft_v1_weft_proto_msgTypes[30].OneofWrappers = []any{}
-	file_weft_v1_weft_proto_msgTypes[70].OneofWrappers = []any{}
+	file_weft_v1_weft_proto_msgTypes[31].OneofWrappers = []any{}
+	file_weft_v1_weft_proto_msgTypes[71].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_v1_weft_proto_rawDesc), len(file_weft_v1_weft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   89,
+			NumMessages:   90,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -155,9 +155,9 @@ type NodeServiceClient interface {
 	// SetValidators replaces the validator set until the node is restarted. It is
 	// refused while a file holds the set.
 	SetValidators(context.Context, *v1.SetValidatorsRequest) (*v1.SetValidatorsResponse, error)
-	// Bans lists who is banned.
+	// Bans lists the peers and IP groups that are banned.
 	Bans(context.Context, *v1.BansRequest) (*v1.BansResponse, error)
-	// Ban bans a peer: it is disconnected and refused, both ways.
+	// Ban bans a peer, or an IP group: it is disconnected and refused, both ways.
 	Ban(context.Context, *v1.BanRequest) (*v1.BanResponse, error)
 	// Unban lifts a ban.
 	Unban(context.Context, *v1.UnbanRequest) (*v1.UnbanResponse, error)
@@ -852,9 +852,9 @@ type NodeServiceHandler interface {
 	// SetValidators replaces the validator set until the node is restarted. It is
 	// refused while a file holds the set.
 	SetValidators(context.Context, *v1.SetValidatorsRequest) (*v1.SetValidatorsResponse, error)
-	// Bans lists who is banned.
+	// Bans lists the peers and IP groups that are banned.
 	Bans(context.Context, *v1.BansRequest) (*v1.BansResponse, error)
-	// Ban bans a peer: it is disconnected and refused, both ways.
+	// Ban bans a peer, or an IP group: it is disconnected and refused, both ways.
 	Ban(context.Context, *v1.BanRequest) (*v1.BanResponse, error)
 	// Unban lifts a ban.
 	Unban(context.Context, *v1.UnbanRequest) (*v1.UnbanResponse, error)
