@@ -180,4 +180,3 @@ func TestWithoutEpisubThereAreNoTiers(t *testing.T) {
 		}
 	}
 }
-

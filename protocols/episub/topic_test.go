@@ -186,9 +186,10 @@ func TestAForgedCopyDoesNotEndTheWait(t *testing.T) {
 }
 
 func TestALazyPeerThatPushesIsChokedAgain(t *testing.T) {
-	m, _, lazy := quiet(t)
+	m, eager, lazy := quiet(t)
 	var out []Effect
 	for i := range 2 * missteps {
+		m.Arrived(start.Add(time.Second), eager, "author", fmt.Sprint(i), &out)
 		m.Arrived(start.Add(time.Second), lazy, "author", fmt.Sprint(i), &out)
 	}
 	chokes := 0
