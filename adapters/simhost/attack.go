@@ -164,7 +164,7 @@ func (s *simulation) invade() error {
 		if err != nil {
 			return err
 		}
-		s.sybils = append(s.sybils, newSybil(i, s.attack, h))
+		s.sybils = append(s.sybils, newSybil(i, s.attack, h, s.over))
 	}
 	targets := s.nodes
 	if s.attack.Victim {

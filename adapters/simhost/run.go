@@ -37,7 +37,8 @@ type simulation struct {
 	tasks    sync.WaitGroup // publishing, dialling and attacks under way
 	attack   *Attack        // nil: none
 	sybils   []*Sybil
-	over     chan struct{} // closed when the plan is done
+	over     chan struct{} // closed when the plan is done, by finish
+	finish   func()
 
 	base   counters // when measuring began
 	joined Traffic  // until the first message
@@ -56,8 +57,10 @@ type node struct {
 	stack Stack
 }
 
-func newSimulation(w *World, s Strategy) *simulation {
-	return &simulation{world: w, strategy: s, net: newNetwork(w), nodes: make([]*node, w.Config.Nodes), deliver: newCollector(w), over: make(chan struct{})}
+func newSimulation(w *World, strategy Strategy) *simulation {
+	s := &simulation{world: w, strategy: strategy, net: newNetwork(w), nodes: make([]*node, w.Config.Nodes), deliver: newCollector(w), over: make(chan struct{})}
+	s.finish = sync.OnceFunc(func() { close(s.over) })
+	return s
 }
 
 func (s *simulation) run() (Result, error) {
@@ -70,7 +73,7 @@ func (s *simulation) run() (Result, error) {
 	time.Sleep(s.world.Config.Settle)
 	s.joined = s.meter.read()
 	s.play()
-	close(s.over)
+	s.finish()
 	s.tasks.Wait()
 	if err := s.deliver.err(); err != nil {
 		return Result{}, err
@@ -197,6 +200,7 @@ func (n *node) close() {
 }
 
 func (s *simulation) close() {
+	s.finish()
 	for _, n := range s.nodes {
 		if n != nil {
 			s.ends.Go(n.close)

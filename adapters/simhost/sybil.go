@@ -9,7 +9,6 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -24,25 +23,30 @@ const meshsub = protocol.ID("/meshsub/1.2.0")
 // maxRPC is the longest RPC that a Sybil reads, in bytes: far above what is simulated.
 const maxRPC = 32 << 20
 
+// maxQueued is how many RPCs wait for a target: chosen above what an attack sends in
+// the time that an honest node takes to read it.
+const maxQueued = 256
+
 // Sybil is a libp2p host that speaks pubsub's wire protocol by hand, and so can say
 // what no honest node says.
 type Sybil struct {
 	Index  int // among the Sybils
 	attack *Attack
 	host   *simHost
-	begun  atomic.Bool // the attack; before, it only pretends
+	over   <-chan struct{} // closed at the end of the run
+	begun  atomic.Bool     // the attack; before, it only pretends
 
 	mu   sync.Mutex
-	out  map[peer.ID]network.Stream // our streams to targets
-	mesh map[peer.ID]bool           // targets that we push to
-	seen map[string]bool            // message IDs
-	last *pb.Message                // the newest message seen
+	out  map[peer.ID]chan []byte // queues to targets
+	mesh map[peer.ID]bool        // targets that we push to
+	seen map[string]bool         // message IDs
+	last *pb.Message             // the newest message seen
 }
 
-func newSybil(index int, a *Attack, h *simHost) *Sybil {
+func newSybil(index int, a *Attack, h *simHost, over <-chan struct{}) *Sybil {
 	s := &Sybil{
-		Index: index, attack: a, host: h,
-		out: make(map[peer.ID]network.Stream), mesh: make(map[peer.ID]bool), seen: make(map[string]bool),
+		Index: index, attack: a, host: h, over: over,
+		out: make(map[peer.ID]chan []byte), mesh: make(map[peer.ID]bool), seen: make(map[string]bool),
 	}
 	h.SetStreamHandler(meshsub, s.listen)
 	for _, id := range a.Protocols {
@@ -68,9 +72,10 @@ func (s *Sybil) dial(ctx context.Context, to peer.AddrInfo) error {
 		return fmt.Errorf("sybil %d: %w", s.Index, err)
 	}
 	s.mu.Lock()
-	s.out[to.ID] = stream
-	s.mesh[to.ID] = true
+	queue := make(chan []byte, maxQueued)
+	s.out[to.ID], s.mesh[to.ID] = queue, true
 	s.mu.Unlock()
+	go s.write(stream, queue)
 	s.Send(to.ID, Hello())
 	return nil
 }
@@ -85,7 +90,8 @@ func (s *Sybil) Targets() (targets []peer.ID) {
 	return targets
 }
 
-// Send writes an RPC. A target that has hung up, or does not read, gets no more.
+// Send queues an RPC. A target that has hung up gets no more, one that does not read
+// loses what exceeds the queue.
 func (s *Sybil) Send(to peer.ID, rpc *pb.RPC) {
 	body, err := proto.Marshal(rpc)
 	if err != nil {
@@ -93,14 +99,25 @@ func (s *Sybil) Send(to peer.ID, rpc *pb.RPC) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stream := s.out[to]
-	if stream == nil {
-		return
+	select {
+	case s.out[to] <- append(binary.AppendUvarint(nil, uint64(len(body))), body...):
+	default:
 	}
-	_ = stream.SetWriteDeadline(time.Now().Add(time.Second)) // a stream on the simulated network takes it
-	if _, err := stream.Write(append(binary.AppendUvarint(nil, uint64(len(body))), body...)); err != nil {
-		_ = stream.Reset()
-		delete(s.out, to)
+}
+
+// write writes what is queued. No lock is held meanwhile: virtual time stands still
+// while somebody waits for one.
+func (s *Sybil) write(stream network.Stream, queue <-chan []byte) {
+	for {
+		select {
+		case b := <-queue:
+			if _, err := stream.Write(b); err != nil {
+				_ = stream.Reset()
+				return
+			}
+		case <-s.over:
+			return
+		}
 	}
 }
 
