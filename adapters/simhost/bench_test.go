@@ -36,7 +36,7 @@ var bench = struct {
 }
 
 // strategies are all that can be compared.
-var strategies = []Strategy{Plain()}
+var strategies = []Strategy{Plain(), Episub()}
 
 // figures are the cases of docs/performance.md.
 var figures = []func(*Config){

@@ -9,6 +9,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/weftnet/weft/adapters/gossipsub"
 )
 
 // Traffic is what nodes read from streams of the gossip stack. Since each byte is
@@ -73,7 +75,7 @@ func (h meteredHost) metered(handle network.StreamHandler) network.StreamHandler
 }
 
 func isPubsub(id protocol.ID) bool {
-	return strings.HasPrefix(string(id), "/meshsub/") || strings.HasPrefix(string(id), "/floodsub/")
+	return strings.HasPrefix(string(id), "/meshsub/") || strings.HasPrefix(string(id), "/floodsub/") || id == gossipsub.EpisubProtocol
 }
 
 // meteredStream counts what is read.

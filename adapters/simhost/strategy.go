@@ -23,8 +23,8 @@ type Stack interface {
 	// with the time at which the node had it; perhaps for its own as well.
 	Join(topic string, deliver func(data []byte, at time.Time)) error
 	Publish(ctx context.Context, topic string, data []byte) error
-	// Tiers are how many peers it pushes messages to in full, and to how many it
-	// announces them at once.
+	// Tiers are how many peers push messages to it in full, and how many announce
+	// them.
 	Tiers(topic string) (eager, lazy int)
 	// Close returns when every goroutine has ended or is about to.
 	Close() error
@@ -35,6 +35,16 @@ func Plain() Strategy {
 	return Strategy{Name: "plain", New: func(h host.Host, _ int64) (Stack, error) {
 		cfg := gossipsub.DefaultConfig()
 		cfg.MaxMessage = gossipsub.MaxMaxMessage
+		return newGossip(h, cfg)
+	}}
+}
+
+// Episub is the node's gossip as nodes run it.
+func Episub() Strategy {
+	return Strategy{Name: "episub", New: func(h host.Host, seed int64) (Stack, error) {
+		cfg := gossipsub.DefaultConfig()
+		cfg.MaxMessage = gossipsub.MaxMaxMessage
+		cfg.Episub, cfg.Seed = true, uint64(seed)
 		return newGossip(h, cfg)
 	}}
 }
@@ -72,6 +82,9 @@ func (g *gossip) Join(topic string, deliver func([]byte, time.Time)) error {
 
 // Tiers implements Stack.
 func (g *gossip) Tiers(topic string) (eager, lazy int) {
+	if t, ok := g.PubSub.Tiers(topic); ok {
+		return t.Eager, t.Lazy
+	}
 	for _, t := range g.Topics() {
 		if t.Name == topic {
 			eager = t.Mesh
