@@ -10,6 +10,8 @@ import (
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
+
+	"github.com/weftnet/weft/protocols/core"
 )
 
 // window is how many messages are under way at most. Plain pubsub's queues hold
@@ -105,9 +107,12 @@ func cpuTime() float64 {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
 
-// weftLink subscribes at both ends, as plainLink does: both keep a mesh.
+// weftLink subscribes at both ends, as plainLink does: both keep a mesh. Both tell of
+// deliveries, as in a node.
 func weftLink(b *testing.B) link {
-	p, q := newNode(b), newNode(b)
+	cfg := DefaultConfig()
+	cfg.Report = func(core.Event) {}
+	p, q := newNodeWith(b, cfg), newNodeWith(b, cfg)
 	if err := p.Join("bench"); err != nil {
 		b.Fatal(err)
 	}
