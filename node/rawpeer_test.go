@@ -86,7 +86,14 @@ func (r *rawPeer) watch(ids ...string) {
 }
 
 func (r *rawPeer) read(id string, s network.Stream) {
-	d := frame.NewDecoder(handshake.MaxPayload)
+	eachMessage(s, handshake.MaxPayload, func(kind frame.Type, payload []byte) {
+		r.note(func() { r.inbox = append(r.inbox, rawMessage{id, kind, slices.Clone(payload)}) })
+	})
+}
+
+// eachMessage reads a stream to its end, or to the first frame that is out of order.
+func eachMessage(s network.Stream, most int, take func(frame.Type, []byte)) {
+	d := frame.NewDecoder(most)
 	for {
 		n, err := s.Read(d.Space(d.Need()))
 		if err != nil {
@@ -103,7 +110,7 @@ func (r *rawPeer) read(id string, s network.Stream) {
 		if err != nil {
 			return
 		}
-		r.note(func() { r.inbox = append(r.inbox, rawMessage{id, h.Type, slices.Clone(payload)}) })
+		take(h.Type, payload)
 	}
 }
 
