@@ -35,6 +35,8 @@ type Config struct {
 	Fresh         time.Duration // after sending an object its sender must have what it depends on
 	ChangeGrace   time.Duration // after a change of the validators nobody is blamed for passing on what another set may author
 	LookupsPerMin int           // of holders in the DHT
+	Fade          time.Duration // after landing, in which the bytes of a pruned object stay, for those who are a little behind
+	MaxFading     int           // bytes of such objects, of a topic; and no more than what it keeps
 	MaxTombstones int           // IDs of pruned objects that are kept, of a topic
 	MaxRemembered int           // IDs of invalid objects that are kept, and of refused ones
 	Shun          time.Duration // for which an object that the application ignored is not asked for again
@@ -53,6 +55,8 @@ func DefaultConfig(self core.PeerID, network string) Config {
 		Fresh:         60 * time.Second, // design: announced within the last 60 s and then not found
 		ChangeGrace:   60 * time.Second, // chosen like Fresh
 		LookupsPerMin: 30,               // chosen: each asks some twenty peers
+		Fade:          60 * time.Second, // chosen like Fresh
+		MaxFading:     64 << 20,         // chosen like MaxUnsaved
 		MaxTombstones: 1 << 18,          // chosen: 16 MiB
 		MaxRemembered: 1 << 14,          // chosen: 2 MiB
 		Shun:          10 * time.Minute, // chosen like the age of what waits
@@ -68,6 +72,8 @@ func (c Config) Validate() error {
 	case min(c.MaxUnsaved, c.MaxJudged, c.LookupsPerMin, c.MaxTombstones, c.MaxRemembered) < 1:
 		return fmt.Errorf("%w: MaxUnsaved %d, MaxJudged %d, LookupsPerMin %d, MaxTombstones %d, MaxRemembered %d: set all to 1 or more",
 			ErrConfig, c.MaxUnsaved, c.MaxJudged, c.LookupsPerMin, c.MaxTombstones, c.MaxRemembered)
+	case c.Fade < 0 || c.MaxFading < 0:
+		return fmt.Errorf("%w: Fade %v, MaxFading %d: set neither below 0", ErrConfig, c.Fade, c.MaxFading)
 	case min(c.JudgeWithin, c.Fresh, c.ChangeGrace, c.Shun) <= 0:
 		return fmt.Errorf("%w: JudgeWithin %v, Fresh %v, ChangeGrace %v, Shun %v: set all above 0",
 			ErrConfig, c.JudgeWithin, c.Fresh, c.ChangeGrace, c.Shun)

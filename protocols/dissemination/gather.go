@@ -20,7 +20,7 @@ const maxHolders = 2
 // the object depends on, too.
 func (m *Machine) want(id object.ID, closure bool, holders ...core.PeerID) {
 	topic := m.topicOf(id)
-	w := fetch.Want{ID: id, Holders: m.holders(topic, holders...)}
+	w := fetch.Want{ID: id, Holders: m.holders(topic, holders...), Urgent: true}
 	if l := m.topics[topic]; l != nil && closure {
 		w.Closure, w.Have = true, m.locator(l)
 	}
@@ -154,6 +154,9 @@ func (m *Machine) known(id object.ID) bool {
 
 // waits says that an object is here, and waits for others.
 func (m *Machine) waits(id object.ID) bool { return m.pending.State(id).State == pending.StateWaiting }
+
+// parked says that an object came, found no room, and is fetched when there is some.
+func (m *Machine) parked(id object.ID) bool { return m.pending.State(id).State == pending.StateParked }
 
 // get asks for an object on behalf of the node's user.
 func (m *Machine) get(c Get, out *[]core.Effect) {

@@ -79,7 +79,7 @@ func (m *Machine) readPage(p *page) bool {
 	}
 	for ; len(p.ids) > 0; p.ids = p.ids[1:] {
 		id := p.ids[0]
-		if m.known(id) {
+		if m.known(id) || m.parked(id) {
 			continue
 		}
 		if p.by.open >= p.by.trust || m.unsaved >= m.cfg.MaxUnsaved/2 {

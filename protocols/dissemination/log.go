@@ -26,9 +26,12 @@ type log struct {
 	bytes    int64
 	next     uint64      // sequence number
 	pruned   []object.ID // tombstones and anchors, the oldest first
-	tidyAt   time.Time   // when the store is to be told of prunedTo; zero: it knows
-	prunedTo uint64
-	toldTo   uint64 // what the store was told of it
+	prunedTo uint64      // the last of the entries that were pruned
+
+	fading      []Entry // pruned, and their bytes are still there
+	fadingBytes int64
+	goneTo      uint64    // the last of those whose bytes are gone
+	tidyAt      time.Time // when the log is to be looked at; zero: never
 }
 
 func newLog(t Topic) *log {
@@ -77,31 +80,6 @@ func (l *log) from(seq uint64) int {
 func (l *log) since(t time.Time) int {
 	i, _ := slices.BinarySearchFunc(l.entries, t, func(e Entry, t time.Time) int { return cmp.Or(e.Landed.Compare(t), 1) })
 	return i
-}
-
-// expired is how many of the oldest entries are beyond what the topic keeps.
-func (l *log) expired(now time.Time) (n int) {
-	bytes := l.bytes
-	for n < len(l.entries) {
-		e := l.entries[n]
-		if len(l.entries)-n <= l.Keep.Objects && bytes <= l.Keep.Bytes && now.Sub(e.Landed) < l.Keep.Age {
-			break
-		}
-		bytes -= int64(e.Size)
-		n++
-	}
-	return n
-}
-
-// cut removes the oldest entries and returns their IDs.
-func (l *log) cut(n int) (ids []object.ID) {
-	for _, e := range l.entries[:n] {
-		ids = append(ids, e.ID)
-		l.bytes -= int64(e.Size)
-		l.prunedTo = e.Seq
-	}
-	l.entries = l.entries[n:] // append copies what is left when it needs room
-	return ids
 }
 
 // recent hands out the IDs of what is held or pruned and landed since a time, the

@@ -93,16 +93,15 @@ func (m *Machine) Handle(now time.Time, ev core.Event, out *[]core.Effect) {
 	m.settle(out)
 }
 
-// place is where a held object is: a pruned one and an anchor have no number in the
-// log, and no bytes.
+// place is where a held object is; an anchor has no number in the log.
 type place struct {
 	log *log
 	seq uint64
 }
 
-// entry is what the log has of a held object; false: not its bytes.
+// entry is what the log has of a held object; false: it is pruned, or an anchor.
 func (p place) entry() (Entry, bool) {
-	if p.seq == 0 {
+	if p.seq <= p.log.prunedTo {
 		return Entry{}, false
 	}
 	return p.log.entries[p.log.from(p.seq-1)], true
@@ -110,7 +109,11 @@ func (p place) entry() (Entry, bool) {
 
 // size is how many bytes of an object are held.
 func (m *Machine) size(id object.ID) int {
-	e, _ := m.held[id].entry()
+	p := m.held[id]
+	if p.log == nil {
+		return 0
+	}
+	e, _ := p.entry()
 	return e.Size
 }
 
@@ -223,7 +226,7 @@ func (m *Machine) act(a core.Action, out *[]core.Effect) {
 	case pending.Holder:
 		m.fetch.Holder(m.now, a.ID, a.Peer, &m.actions)
 	case pending.Unpark:
-		m.want(a.ID, false, a.Sender)
+		m.fetch.Want(m.now, fetch.Want{ID: a.ID, Holders: m.holders("", a.Sender)}, &m.actions)
 	case pending.Unwant:
 		m.unwant(a.ID)
 	case fetch.Got:

@@ -273,23 +273,44 @@ func TestWhatIsPrunedCountsAsHeld(t *testing.T) {
 			t.Fatalf("ruled %v", v)
 		}
 	}
-	r.pass(2 * time.Second)
-	prunes := asked[Prune](r)
-	if len(prunes) != 1 || prunes[0].Topic != "blocks" || prunes[0].Upto != 90 {
-		t.Errorf("the store is told to prune %+v, want up to 90", prunes)
-	}
 	if s := r.Object(r.clock, c[0].ID); s.State != Pruned {
 		t.Errorf("the first is %v", s.State)
 	}
 	if v := r.offers(alice, block(t, "side", c[0])); v != Accept {
 		t.Errorf("what depends on a pruned object is ruled %v", v)
 	}
-	request := fetch.Message{Request: 7, ID: c[0].ID}
-	r.forgetAll()
-	r.do(core.Arrived{Peer: alice, Protocol: fetch.Protocol, Type: fetch.TypeRequest, Payload: request.Append(fetch.TypeRequest, nil)})
-	answer := r.out[0].(core.Send)
-	if m, err := fetch.Parse(answer.Type, answer.Payload); err != nil || m.Status != fetch.StatusPruned {
-		t.Errorf("a pruned object is answered by %+v, %v", m, err)
+}
+
+// The bytes of what is pruned stay a moment, for those who are a little behind.
+func TestAPrunedObjectFades(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Config)
+		after  time.Duration
+	}{
+		"by time": {func(*Config) {}, 61 * time.Second},
+		"by size": {func(c *Config) { c.MaxFading = 0 }, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRigWith(t, c.change, blocks(func(t *Topic) { t.Keep.Objects = 10 }))
+			r.do(core.Joined{Peer: alice})
+			chain := chain(t, 100)
+			for _, p := range chain {
+				r.offers(alice, p)
+			}
+			r.asks(alice, chain[0].ID)
+			if loads := asked[Load](r); len(loads) != 1 || loads[0].ID != chain[0].ID {
+				t.Errorf("just after it was pruned, %+v are loaded", loads)
+			}
+			r.pass(c.after)
+			if prunes := asked[Prune](r); len(prunes) != 1 || prunes[0].Topic != "blocks" || prunes[0].Upto != 90 {
+				t.Errorf("the store is told to prune %+v, want up to 90", prunes)
+			}
+			r.asks(alice, chain[0].ID)
+			answer := r.out[0].(core.Send)
+			if m, err := fetch.Parse(answer.Type, answer.Payload); err != nil || m.Status != fetch.StatusPruned {
+				t.Errorf("what has faded is answered by %+v, %v", m, err)
+			}
+		})
 	}
 }
 

@@ -232,3 +232,10 @@ func (r *rig) answers(from core.PeerID, request fetch.Message, status fetch.Stat
 	}
 	r.do(core.Arrived{Peer: from, Protocol: fetch.Protocol, Type: fetch.TypeAnswer, Payload: m.Append(fetch.TypeAnswer, nil)})
 }
+
+// asks has a peer ask for an object; what was said before is forgotten.
+func (r *rig) asks(from core.PeerID, id object.ID) {
+	r.forgetAll()
+	request := fetch.Message{Request: uint64(r.clock.Unix()), ID: id}
+	r.do(core.Arrived{Peer: from, Protocol: fetch.Protocol, Type: fetch.TypeRequest, Payload: request.Append(fetch.TypeRequest, nil)})
+}

@@ -17,7 +17,7 @@ func (m *Machine) serve(a fetch.Serve, out *[]core.Effect) {
 		m.fetch.Answer(m.now, a.Peer, a.Request, fetch.StatusRefused, nil, &m.actions)
 	case p.log == nil:
 		m.fetch.Answer(m.now, a.Peer, a.Request, fetch.StatusNotFound, nil, &m.actions)
-	case p.seq == 0:
+	case p.seq <= p.log.goneTo:
 		m.fetch.Answer(m.now, a.Peer, a.Request, fetch.StatusPruned, nil, &m.actions)
 	default:
 		m.stats.Served++
@@ -97,52 +97,4 @@ func (m *Machine) knows(_ core.PeerID, id infect.ID, _ []byte) bool {
 func (m *Machine) mayOffer(peer core.PeerID, id infect.ID) bool {
 	p := m.held[object.ID(id)]
 	return p.log != nil && m.catchup.Carries(peer, p.log.Name)
-}
-
-// tidyEvery is how often the store is told of what was pruned; chosen because a
-// deletion costs it about as much for one object as for many.
-const tidyEvery = time.Second
-
-// retain prunes what a topic keeps no longer.
-func (m *Machine) retain(l *log) {
-	n := l.expired(m.now)
-	for _, id := range l.cut(n) {
-		m.remember(l, id)
-	}
-	m.stats.Pruned += uint64(n)
-	switch {
-	case n > 0:
-		l.tidyAt = m.now.Add(tidyEvery)
-	case len(l.entries) > 0 && l.tidyAt.IsZero():
-		l.tidyAt = l.entries[0].Landed.Add(l.Keep.Age)
-	}
-}
-
-// remember counts an ID as held without its bytes, and forgets the oldest such one.
-func (m *Machine) remember(l *log, id object.ID) {
-	m.held[id] = place{log: l}
-	l.pruned = append(l.pruned, id)
-	for len(l.pruned) > m.cfg.MaxTombstones {
-		delete(m.held, l.pruned[0])
-		l.pruned = l.pruned[1:]
-	}
-}
-
-// tidy has the store prune what the logs have pruned.
-func (m *Machine) tidy(out *[]core.Effect) {
-	for _, name := range m.names() {
-		l := m.topics[name]
-		if !due(l.tidyAt, m.now) {
-			continue
-		}
-		l.tidyAt = time.Time{}
-		m.retain(l)
-		if l.prunedTo > l.toldTo {
-			l.toldTo, l.tidyAt = l.prunedTo, time.Time{}
-			perform(out, Prune{Topic: name, Upto: l.prunedTo, Tombstones: m.cfg.MaxTombstones})
-		}
-		if l.tidyAt.IsZero() && len(l.entries) > 0 {
-			l.tidyAt = l.entries[0].Landed.Add(l.Keep.Age)
-		}
-	}
 }

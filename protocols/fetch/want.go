@@ -16,6 +16,7 @@ type Want struct {
 	Holders []core.PeerID // in the order in which to ask; those that are no members are left out
 	Closure bool          // with what it depends on
 	Have    []object.ID   // with Closure: what is held here; nothing behind these is sent. At most MaxHave
+	Urgent  bool          // it is asked for before others, as what is here waits for it
 }
 
 // want is an object that is being got. It waits for a free place, or its request is
@@ -23,6 +24,7 @@ type Want struct {
 type want struct {
 	id      object.ID
 	age     uint64 // the lower the older
+	urgent  bool
 	closure bool
 	have    []object.ID
 	holders []*holder // to be asked, in order
@@ -60,6 +62,14 @@ func (w *want) state() state {
 
 func byAge(a, b *want) int { return cmp.Compare(a.age, b.age) }
 
+// before says whether a want has precedence over another.
+func (w *want) before(other *want) bool {
+	if w.urgent != other.urgent {
+		return w.urgent
+	}
+	return w.age < other.age
+}
+
 // Want gets an object. If it is wanted already, the holders are added.
 func (m *Machine) Want(now time.Time, want Want, out *[]core.Action) {
 	w := m.wants[want.ID]
@@ -72,6 +82,10 @@ func (m *Machine) Want(now time.Time, want Want, out *[]core.Action) {
 		return
 	default:
 		w = m.add(want.ID)
+	}
+	if want.Urgent && !w.urgent {
+		w.leave() // it is queued anew
+		w.urgent = true
 	}
 	if want.Closure && !w.closure {
 		w.closure, w.have = true, slices.Clone(want.Have[:min(len(want.Have), MaxHave)])
@@ -206,7 +220,8 @@ func (w *want) wait(at []*holder) {
 	}
 }
 
-// waiting is a heap of what waits for a place of one peer, the oldest want first.
+// waiting is a heap of what waits for a place of one peer: urgent wants first, then
+// the oldest.
 type waiting []*holder
 
 func (q *waiting) remove(h *holder) {
@@ -217,7 +232,7 @@ func (q *waiting) remove(h *holder) {
 
 // Len, Less, Swap, Push and Pop are for container/heap.
 func (q waiting) Len() int           { return len(q) }
-func (q waiting) Less(i, j int) bool { return q[i].want.age < q[j].want.age }
+func (q waiting) Less(i, j int) bool { return q[i].want.before(q[j].want) }
 func (q waiting) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
 	q[i].place, q[j].place = i+1, j+1
