@@ -23,12 +23,16 @@ func (a api) Topics(ctx context.Context, r *weftv1.TopicsRequest) (*weftv1.Topic
 		case t.Objects:
 			mesh[t.Name] = t.Mesh
 		case r.Topic == "" || r.Topic == t.Name:
-			out.Topics = append(out.Topics, topicInfo(t))
+			info := topicInfo(t)
+			info.Tiers = a.tiers(t.Name)
+			out.Topics = append(out.Topics, info)
 		}
 	}
 	for _, t := range objects {
 		if r.Topic == "" || r.Topic == t.Name {
-			out.ObjectTopics = append(out.ObjectTopics, objectTopicInfo(t, mesh[t.Name]))
+			info := objectTopicInfo(t, mesh[t.Name])
+			info.Tiers = a.tiers(t.Name)
+			out.ObjectTopics = append(out.ObjectTopics, info)
 		}
 	}
 	if r.Topic != "" && len(out.Topics)+len(out.ObjectTopics) == 0 {

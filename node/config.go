@@ -116,6 +116,10 @@ type Config struct {
 	// means the cgroup's limit, else the host's memory.
 	MemoryLimit uint64
 
+	// Gossip is "episub", to choose by what they bring who pushes messages to the node,
+	// or "plain", for plain gossipsub. Nodes of both kinds understand each other.
+	Gossip string
+
 	// NoPubSub and NoDHT leave these parts out; their methods answer ErrOff.
 	NoPubSub, NoDHT bool
 
@@ -143,6 +147,12 @@ type Config struct {
 // Setting is one effective setting and where it came from.
 type Setting struct{ Key, Value, Source string }
 
+// The values of Config.Gossip.
+const (
+	gossipEpisub = "episub"
+	gossipPlain  = "plain"
+)
+
 // MaxMessageLimit is the largest MaxMessageBytes (Basalt: max message size, 16 MB).
 const MaxMessageLimit = gossipsub.MaxMaxMessage
 
@@ -158,6 +168,7 @@ func DefaultConfig() Config {
 		MaxPeers:        host.MaxPeers,
 		TargetDegree:    dial.TargetDegree,
 		MaxMessageBytes: gossipsub.DefaultMaxMessage,
+		Gossip:          gossipEpisub,
 		DialTimeout:     host.DialTimeout,
 		ConnsPerIP:      host.ConnsPerIP,
 		Scope:           host.Scope.String(),
@@ -299,6 +310,8 @@ func (c Config) validateLimits() error {
 		return c.bad("MaxPeers", c.MaxPeers, "use 1 or more")
 	case c.TargetDegree < 1 || c.TargetDegree > c.MaxPeers:
 		return c.bad("TargetDegree", c.TargetDegree, "use 1 to MaxPeers")
+	case c.Gossip != gossipEpisub && c.Gossip != gossipPlain:
+		return c.bad("Gossip", c.Gossip, "use episub or plain")
 	case c.MaxMessageBytes < 1 || c.MaxMessageBytes > MaxMessageLimit:
 		return c.bad("MaxMessageBytes", c.MaxMessageBytes, fmt.Sprintf("use 1 to %d", MaxMessageLimit))
 	case c.SymmetryWithin <= 0:

@@ -21,6 +21,8 @@ import (
 //     peer.left when a member is gone
 //   - peer.silent (it answers no ping), peer.offence, peer.banned, peer.unbanned
 //   - group.banned, group.unbanned (an IP group; Text begins with it)
+//   - tier.eager (the peer is to push a topic's messages), tier.lazy (it is to
+//     announce them only); Text names the topic and says why
 //   - claim.unsigned (our own addresses could not be signed)
 //   - object.invalid (a peer sent an object that nobody may take for valid),
 //     object.expired (one was given up that waited for others; told at most once in a
@@ -125,7 +127,7 @@ func count(is bool) int {
 // everyday says that peers coming, going and failing cause events of a kind. Bans
 // are news.
 func everyday(kind string) bool {
-	return (strings.HasPrefix(kind, "peer.") || strings.HasPrefix(kind, "object.")) && kind != "peer.banned" && kind != "peer.unbanned"
+	return (strings.HasPrefix(kind, "tier.") || strings.HasPrefix(kind, "peer.") || strings.HasPrefix(kind, "object.")) && kind != "peer.banned" && kind != "peer.unbanned"
 }
 
 // add opens a stream that starts with the recent events after seq.

@@ -40,6 +40,9 @@ func (n *Node) registerMetrics(p *parts) error {
 	}
 	if p.pubsub != nil {
 		all = append(all, metrics.GossipSub(p.pubsub.Stats))
+		if n.cfg.Gossip == gossipEpisub {
+			all = append(all, metrics.Episub(p.pubsub.EpisubStats))
+		}
 	}
 	if p.dht != nil {
 		all = append(all, metrics.KadDHT(p.dht.Stats))

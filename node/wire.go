@@ -263,6 +263,7 @@ func (n *Node) openPubSub(p *parts) (err error) {
 	cfg := gossipsub.DefaultConfig()
 	cfg.MaxMessage, cfg.Logger = n.cfg.MaxMessageBytes, n.cfg.Logger
 	cfg.Report = p.loop.Post
+	cfg.Episub, cfg.OnTier = n.cfg.Gossip == gossipEpisub, n.tierChanged
 	if p.pubsub, err = gossipsub.New(p.host.Overlay(), cfg); err != nil {
 		return err
 	}

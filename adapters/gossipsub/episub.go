@@ -51,6 +51,9 @@ type engine struct {
 	peers  map[peer.ID]episub.Peer // with a stream from us
 	out    []episub.Effect
 
+	changes map[tierReason]uint64
+	past    episub.Stats // of the topics that we left
+
 	next  atomic.Int64 // when the timer has to ring, in Unix ns; 0: never
 	wake  chan struct{}
 	calls chan func()
@@ -71,7 +74,7 @@ type lostMessage struct{ topic, id string }
 
 func newEngine(p *PubSub, cfg episub.Config) *engine {
 	return &engine{
-		p: p, cfg: cfg, topics: make(map[string]*tiers), peers: make(map[peer.ID]episub.Peer),
+		p: p, cfg: cfg, topics: make(map[string]*tiers), peers: make(map[peer.ID]episub.Peer), changes: make(map[tierReason]uint64),
 		wake: make(chan struct{}, 1), calls: make(chan func()), lost: make(chan lostMessage, lostKept), ended: make(chan struct{}),
 	}
 }
@@ -230,7 +233,12 @@ func (e *engine) leave(t *topic) {
 	}
 	t.tap.Cancel()
 	t.tap = nil
-	e.call(func() { delete(e.topics, t.name) })
+	e.call(func() {
+		if left := e.topics[t.name]; left != nil {
+			e.past.Add(left.machine.Stats().Counters())
+		}
+		delete(e.topics, t.name)
+	})
 }
 
 // reconcile compares the peers of each topic with pubsub's list: it does not tell when
@@ -388,7 +396,8 @@ func (e *engine) act(t *tiers, m *pb.Message) {
 
 // changed tells of a change of tier.
 func (e *engine) changed(t *tiers, c episub.Changed) {
+	e.changes[tierReason{c.To.String(), string(c.Reason)}]++
 	if tell := e.p.cfg.OnTier; tell != nil {
-		tell(TierChange{Topic: t.name, Peer: c.Peer, Tier: c.To.String(), Reason: string(c.Reason)})
+		tell(TierChange{Topic: t.name, Peer: c.Peer, Tier: c.To, Reason: string(c.Reason)})
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
+
+	"github.com/weftnet/weft/protocols/episub"
 )
 
 // newEpisub is a node of ours with episub, and fewer eager peers than a test has nodes.
@@ -156,7 +158,7 @@ func TestChangesOfTiersAreTold(t *testing.T) {
 	connect(t, a.host, b.host)
 	select {
 	case c := <-told:
-		if c.Peer != b.host.ID() || c.Topic != "told" || c.Tier != "eager" || c.Reason == "" {
+		if c.Peer != b.host.ID() || c.Topic != "told" || c.Tier != episub.Eager || c.Reason == "" {
 			t.Errorf("told %+v", c)
 		}
 	case <-soon(t).Done():

@@ -10,7 +10,7 @@ import (
 type TierChange struct {
 	Topic  string
 	Peer   peer.ID
-	Tier   string // "eager": it pushes, "lazy": it announces
+	Tier   episub.Tier
 	Reason string
 }
 
@@ -33,4 +33,34 @@ func (p *PubSub) Tiers(topic string) (Tiers, bool) {
 		}
 	})
 	return view, found
+}
+
+// tierReason is a kind of change.
+type tierReason struct{ tier, reason string }
+
+// EpisubStats is what episub counts, over all topics.
+type EpisubStats struct {
+	episub.Stats
+	Changes map[string]map[string]uint64 // by new tier and reason
+}
+
+// EpisubStats reads the counters of the topics that we are in.
+func (p *PubSub) EpisubStats() EpisubStats {
+	s := EpisubStats{Changes: make(map[string]map[string]uint64)}
+	if p.engine == nil {
+		return s
+	}
+	p.engine.call(func() {
+		s.Stats = p.engine.past
+		for _, t := range p.engine.topics {
+			s.Add(t.machine.Stats())
+		}
+		for c, n := range p.engine.changes {
+			if s.Changes[c.tier] == nil {
+				s.Changes[c.tier] = make(map[string]uint64)
+			}
+			s.Changes[c.tier][c.reason] = n
+		}
+	})
+	return s
 }

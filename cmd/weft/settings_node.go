@@ -114,6 +114,8 @@ func topicSettings(d node.Config) []nodeSetting {
 			func(c *node.Config, v any) { c.Topics = v.([]string) }},
 		{settings.Setting{Key: "max_message", Kind: settings.Size, Default: uint64(d.MaxMessageBytes), Usage: "largest message to publish or forward, up to 16MiB"},
 			func(c *node.Config, v any) { c.MaxMessageBytes = int(v.(uint64)) }},
+		{settings.Setting{Key: "gossip", Kind: settings.Text, Default: d.Gossip, Form: "episub|plain", Usage: "choose by what they bring who pushes messages, or leave it to gossipsub"},
+			func(c *node.Config, v any) { c.Gossip = v.(string) }},
 	}
 }
 

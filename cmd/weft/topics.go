@@ -82,10 +82,13 @@ func (c *client) topicFields(m *weftv1.TopicsResponse) error {
 		pairs = append(pairs, "topic", t.GetName(), "part", partIn(t),
 			"received", number(t.GetReceived())+", "+volume(t.GetReceivedBytes())+" with copies", "sent", volume(t.GetSentBytes())+" with copies",
 			"published", number(t.GetPublished()), "duplicates", number(t.GetDuplicates()), "mesh", number(t.GetMesh()))
-		pairs = append(append(pairs, each("peer", t.GetPeers())...), "", "")
+		if t.GetTiers() == nil {
+			pairs = append(pairs, each("peer", t.GetPeers())...)
+		}
+		pairs = append(append(pairs, tierFields(t.GetTiers())...), "", "")
 	}
 	for _, t := range m.GetObjectTopics() {
-		pairs = append(append(pairs, objectTopicFields(t)...), "", "")
+		pairs = append(append(append(pairs, objectTopicFields(t)...), tierFields(t.GetTiers())...), "", "")
 	}
 	return c.fields(pairs[:max(0, len(pairs)-2)]...)
 }

@@ -117,3 +117,27 @@ type Stats struct {
 	Eager, Lazy, Plain     int
 	PushedTo, Known, Wants int
 }
+
+// Add adds up the statistics of several topics.
+func (s *Stats) Add(o Stats) {
+	for _, f := range []struct{ sum, more *uint64 }{
+		{&s.Chokes, &o.Chokes}, {&s.Unchokes, &o.Unchokes}, {&s.Choked, &o.Choked}, {&s.Unchoked, &o.Unchoked},
+		{&s.Refused, &o.Refused}, {&s.Announced, &o.Announced}, {&s.Asked, &o.Asked}, {&s.Pulled, &o.Pulled},
+		{&s.Retried, &o.Retried}, {&s.GivenUp, &o.GivenUp}, {&s.Pushed, &o.Pushed}, {&s.First, &o.First},
+		{&s.Copies, &o.Copies}, {&s.Dropped, &o.Dropped},
+	} {
+		*f.sum += *f.more
+	}
+	for _, f := range []struct{ sum, more *int }{
+		{&s.Eager, &o.Eager}, {&s.Lazy, &o.Lazy}, {&s.Plain, &o.Plain},
+		{&s.PushedTo, &o.PushedTo}, {&s.Known, &o.Known}, {&s.Wants, &o.Wants},
+	} {
+		*f.sum += *f.more
+	}
+}
+
+// Counters are the statistics of a topic that was left: what was counted stays.
+func (s Stats) Counters() Stats {
+	s.Eager, s.Lazy, s.Plain, s.PushedTo, s.Known, s.Wants = 0, 0, 0, 0, 0, 0
+	return s
+}

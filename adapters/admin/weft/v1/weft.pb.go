@@ -3071,7 +3071,9 @@ type Topic struct {
 	// Payload bytes received, each copy counted.
 	ReceivedBytes uint64 `protobuf:"varint,9,opt,name=received_bytes,json=receivedBytes,proto3" json:"received_bytes,omitempty"`
 	// Payload bytes sent, each copy counted, forwarded ones too.
-	SentBytes     uint64 `protobuf:"varint,10,opt,name=sent_bytes,json=sentBytes,proto3" json:"sent_bytes,omitempty"`
+	SentBytes uint64 `protobuf:"varint,10,opt,name=sent_bytes,json=sentBytes,proto3" json:"sent_bytes,omitempty"`
+	// How messages come from each peer; empty when gossip is "plain".
+	Tiers         *Tiers `protobuf:"bytes,11,opt,name=tiers,proto3" json:"tiers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3176,6 +3178,274 @@ func (x *Topic) GetSentBytes() uint64 {
 	return 0
 }
 
+func (x *Topic) GetTiers() *Tiers {
+	if x != nil {
+		return x.Tiers
+	}
+	return nil
+}
+
+// Tiers is how messages of a topic come from its peers. An eager peer pushes them in
+// full, a lazy one announces them and is asked.
+type Tiers struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many peers are eager.
+	Eager uint32 `protobuf:"varint,1,opt,name=eager,proto3" json:"eager,omitempty"`
+	// How many are lazy.
+	Lazy uint32 `protobuf:"varint,2,opt,name=lazy,proto3" json:"lazy,omitempty"`
+	// How many peers this node pushes to.
+	PushedTo uint32 `protobuf:"varint,3,opt,name=pushed_to,json=pushedTo,proto3" json:"pushed_to,omitempty"`
+	// GRAFTs sent: peers asked to push.
+	GraftsSent uint64 `protobuf:"varint,4,opt,name=grafts_sent,json=graftsSent,proto3" json:"grafts_sent,omitempty"`
+	// PRUNEs sent: peers asked to announce only.
+	PrunesSent     uint64 `protobuf:"varint,5,opt,name=prunes_sent,json=prunesSent,proto3" json:"prunes_sent,omitempty"`
+	GraftsReceived uint64 `protobuf:"varint,6,opt,name=grafts_received,json=graftsReceived,proto3" json:"grafts_received,omitempty"`
+	PrunesReceived uint64 `protobuf:"varint,7,opt,name=prunes_received,json=prunesReceived,proto3" json:"prunes_received,omitempty"`
+	// Messages announced to peers, each peer counted.
+	Announced uint64 `protobuf:"varint,8,opt,name=announced,proto3" json:"announced,omitempty"`
+	// Messages asked of peers, each request counted.
+	Asked uint64 `protobuf:"varint,9,opt,name=asked,proto3" json:"asked,omitempty"`
+	// Messages that came because they were asked for.
+	Pulled uint64 `protobuf:"varint,10,opt,name=pulled,proto3" json:"pulled,omitempty"`
+	// The peers, in the order in which they came to the topic.
+	Peers         []*TierPeer `protobuf:"bytes,11,rep,name=peers,proto3" json:"peers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tiers) Reset() {
+	*x = Tiers{}
+	mi := &file_weft_v1_weft_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tiers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tiers) ProtoMessage() {}
+
+func (x *Tiers) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tiers.ProtoReflect.Descriptor instead.
+func (*Tiers) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *Tiers) GetEager() uint32 {
+	if x != nil {
+		return x.Eager
+	}
+	return 0
+}
+
+func (x *Tiers) GetLazy() uint32 {
+	if x != nil {
+		return x.Lazy
+	}
+	return 0
+}
+
+func (x *Tiers) GetPushedTo() uint32 {
+	if x != nil {
+		return x.PushedTo
+	}
+	return 0
+}
+
+func (x *Tiers) GetGraftsSent() uint64 {
+	if x != nil {
+		return x.GraftsSent
+	}
+	return 0
+}
+
+func (x *Tiers) GetPrunesSent() uint64 {
+	if x != nil {
+		return x.PrunesSent
+	}
+	return 0
+}
+
+func (x *Tiers) GetGraftsReceived() uint64 {
+	if x != nil {
+		return x.GraftsReceived
+	}
+	return 0
+}
+
+func (x *Tiers) GetPrunesReceived() uint64 {
+	if x != nil {
+		return x.PrunesReceived
+	}
+	return 0
+}
+
+func (x *Tiers) GetAnnounced() uint64 {
+	if x != nil {
+		return x.Announced
+	}
+	return 0
+}
+
+func (x *Tiers) GetAsked() uint64 {
+	if x != nil {
+		return x.Asked
+	}
+	return 0
+}
+
+func (x *Tiers) GetPulled() uint64 {
+	if x != nil {
+		return x.Pulled
+	}
+	return 0
+}
+
+func (x *Tiers) GetPeers() []*TierPeer {
+	if x != nil {
+		return x.Peers
+	}
+	return nil
+}
+
+// TierPeer is how messages of a topic come from a peer.
+type TierPeer struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	PeerId string                 `protobuf:"bytes,1,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	// "eager" or "lazy".
+	Tier string `protobuf:"bytes,2,opt,name=tier,proto3" json:"tier,omitempty"`
+	// Why it is in this tier, as one clause; empty when it never was in another.
+	Reason string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Since  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	// It speaks gossipsub only, and is never asked to announce only.
+	Plain bool `protobuf:"varint,5,opt,name=plain,proto3" json:"plain,omitempty"`
+	// It is eager by chance, whatever it brings.
+	Random bool `protobuf:"varint,6,opt,name=random,proto3" json:"random,omitempty"`
+	// This node pushes to it.
+	Pushed bool `protobuf:"varint,7,opt,name=pushed,proto3" json:"pushed,omitempty"`
+	// Messages that it brought before others.
+	First uint64 `protobuf:"varint,8,opt,name=first,proto3" json:"first,omitempty"`
+	// Copies that it brought of what was here.
+	Copies uint64 `protobuf:"varint,9,opt,name=copies,proto3" json:"copies,omitempty"`
+	// How much later than the first peer it had the last messages, on average; absent
+	// when that is not known.
+	Delay         *durationpb.Duration `protobuf:"bytes,10,opt,name=delay,proto3" json:"delay,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TierPeer) Reset() {
+	*x = TierPeer{}
+	mi := &file_weft_v1_weft_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TierPeer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TierPeer) ProtoMessage() {}
+
+func (x *TierPeer) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TierPeer.ProtoReflect.Descriptor instead.
+func (*TierPeer) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *TierPeer) GetPeerId() string {
+	if x != nil {
+		return x.PeerId
+	}
+	return ""
+}
+
+func (x *TierPeer) GetTier() string {
+	if x != nil {
+		return x.Tier
+	}
+	return ""
+}
+
+func (x *TierPeer) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *TierPeer) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *TierPeer) GetPlain() bool {
+	if x != nil {
+		return x.Plain
+	}
+	return false
+}
+
+func (x *TierPeer) GetRandom() bool {
+	if x != nil {
+		return x.Random
+	}
+	return false
+}
+
+func (x *TierPeer) GetPushed() bool {
+	if x != nil {
+		return x.Pushed
+	}
+	return false
+}
+
+func (x *TierPeer) GetFirst() uint64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *TierPeer) GetCopies() uint64 {
+	if x != nil {
+		return x.Copies
+	}
+	return 0
+}
+
+func (x *TierPeer) GetDelay() *durationpb.Duration {
+	if x != nil {
+		return x.Delay
+	}
+	return nil
+}
+
 type JoinTopicRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Topic         string                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
@@ -3185,7 +3455,7 @@ type JoinTopicRequest struct {
 
 func (x *JoinTopicRequest) Reset() {
 	*x = JoinTopicRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[44]
+	mi := &file_weft_v1_weft_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3197,7 +3467,7 @@ func (x *JoinTopicRequest) String() string {
 func (*JoinTopicRequest) ProtoMessage() {}
 
 func (x *JoinTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[44]
+	mi := &file_weft_v1_weft_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3210,7 +3480,7 @@ func (x *JoinTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinTopicRequest.ProtoReflect.Descriptor instead.
 func (*JoinTopicRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{44}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *JoinTopicRequest) GetTopic() string {
@@ -3228,7 +3498,7 @@ type JoinTopicResponse struct {
 
 func (x *JoinTopicResponse) Reset() {
 	*x = JoinTopicResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[45]
+	mi := &file_weft_v1_weft_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3240,7 +3510,7 @@ func (x *JoinTopicResponse) String() string {
 func (*JoinTopicResponse) ProtoMessage() {}
 
 func (x *JoinTopicResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[45]
+	mi := &file_weft_v1_weft_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3253,7 +3523,7 @@ func (x *JoinTopicResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinTopicResponse.ProtoReflect.Descriptor instead.
 func (*JoinTopicResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{45}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{47}
 }
 
 type LeaveTopicRequest struct {
@@ -3265,7 +3535,7 @@ type LeaveTopicRequest struct {
 
 func (x *LeaveTopicRequest) Reset() {
 	*x = LeaveTopicRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[46]
+	mi := &file_weft_v1_weft_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3277,7 +3547,7 @@ func (x *LeaveTopicRequest) String() string {
 func (*LeaveTopicRequest) ProtoMessage() {}
 
 func (x *LeaveTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[46]
+	mi := &file_weft_v1_weft_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3290,7 +3560,7 @@ func (x *LeaveTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveTopicRequest.ProtoReflect.Descriptor instead.
 func (*LeaveTopicRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{46}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *LeaveTopicRequest) GetTopic() string {
@@ -3308,7 +3578,7 @@ type LeaveTopicResponse struct {
 
 func (x *LeaveTopicResponse) Reset() {
 	*x = LeaveTopicResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[47]
+	mi := &file_weft_v1_weft_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3320,7 +3590,7 @@ func (x *LeaveTopicResponse) String() string {
 func (*LeaveTopicResponse) ProtoMessage() {}
 
 func (x *LeaveTopicResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[47]
+	mi := &file_weft_v1_weft_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3333,7 +3603,7 @@ func (x *LeaveTopicResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveTopicResponse.ProtoReflect.Descriptor instead.
 func (*LeaveTopicResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{47}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{49}
 }
 
 type PublishRequest struct {
@@ -3352,7 +3622,7 @@ type PublishRequest struct {
 
 func (x *PublishRequest) Reset() {
 	*x = PublishRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[48]
+	mi := &file_weft_v1_weft_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3364,7 +3634,7 @@ func (x *PublishRequest) String() string {
 func (*PublishRequest) ProtoMessage() {}
 
 func (x *PublishRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[48]
+	mi := &file_weft_v1_weft_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3377,7 +3647,7 @@ func (x *PublishRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishRequest.ProtoReflect.Descriptor instead.
 func (*PublishRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{48}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PublishRequest) GetTopic() string {
@@ -3418,7 +3688,7 @@ type PublishResponse struct {
 
 func (x *PublishResponse) Reset() {
 	*x = PublishResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[49]
+	mi := &file_weft_v1_weft_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3430,7 +3700,7 @@ func (x *PublishResponse) String() string {
 func (*PublishResponse) ProtoMessage() {}
 
 func (x *PublishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[49]
+	mi := &file_weft_v1_weft_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3443,7 +3713,7 @@ func (x *PublishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishResponse.ProtoReflect.Descriptor instead.
 func (*PublishResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{49}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PublishResponse) GetPeers() uint32 {
@@ -3466,7 +3736,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[50]
+	mi := &file_weft_v1_weft_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3478,7 +3748,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[50]
+	mi := &file_weft_v1_weft_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3491,7 +3761,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{50}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SubscribeRequest) GetTopic() string {
@@ -3533,7 +3803,7 @@ type SubscribeResponse struct {
 
 func (x *SubscribeResponse) Reset() {
 	*x = SubscribeResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[51]
+	mi := &file_weft_v1_weft_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3545,7 +3815,7 @@ func (x *SubscribeResponse) String() string {
 func (*SubscribeResponse) ProtoMessage() {}
 
 func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[51]
+	mi := &file_weft_v1_weft_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3558,7 +3828,7 @@ func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResponse.ProtoReflect.Descriptor instead.
 func (*SubscribeResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{51}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SubscribeResponse) GetTopic() string {
@@ -3650,14 +3920,16 @@ type ObjectTopic struct {
 	// Objects that wait for the application.
 	Judging uint32 `protobuf:"varint,15,opt,name=judging,proto3" json:"judging,omitempty"`
 	// Of the class gossip, how many peers objects are exchanged with at once.
-	Mesh          uint32 `protobuf:"varint,16,opt,name=mesh,proto3" json:"mesh,omitempty"`
+	Mesh uint32 `protobuf:"varint,16,opt,name=mesh,proto3" json:"mesh,omitempty"`
+	// Of the class gossip, how objects come from each peer; empty when gossip is "plain".
+	Tiers         *Tiers `protobuf:"bytes,17,opt,name=tiers,proto3" json:"tiers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ObjectTopic) Reset() {
 	*x = ObjectTopic{}
-	mi := &file_weft_v1_weft_proto_msgTypes[52]
+	mi := &file_weft_v1_weft_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3669,7 +3941,7 @@ func (x *ObjectTopic) String() string {
 func (*ObjectTopic) ProtoMessage() {}
 
 func (x *ObjectTopic) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[52]
+	mi := &file_weft_v1_weft_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3682,7 +3954,7 @@ func (x *ObjectTopic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectTopic.ProtoReflect.Descriptor instead.
 func (*ObjectTopic) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{52}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ObjectTopic) GetName() string {
@@ -3797,6 +4069,13 @@ func (x *ObjectTopic) GetMesh() uint32 {
 	return 0
 }
 
+func (x *ObjectTopic) GetTiers() *Tiers {
+	if x != nil {
+		return x.Tiers
+	}
+	return nil
+}
+
 type JoinObjectTopicRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 512 bytes.
@@ -3823,7 +4102,7 @@ type JoinObjectTopicRequest struct {
 
 func (x *JoinObjectTopicRequest) Reset() {
 	*x = JoinObjectTopicRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[53]
+	mi := &file_weft_v1_weft_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3835,7 +4114,7 @@ func (x *JoinObjectTopicRequest) String() string {
 func (*JoinObjectTopicRequest) ProtoMessage() {}
 
 func (x *JoinObjectTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[53]
+	mi := &file_weft_v1_weft_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3848,7 +4127,7 @@ func (x *JoinObjectTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinObjectTopicRequest.ProtoReflect.Descriptor instead.
 func (*JoinObjectTopicRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{53}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *JoinObjectTopicRequest) GetTopic() string {
@@ -3915,7 +4194,7 @@ type JoinObjectTopicResponse struct {
 
 func (x *JoinObjectTopicResponse) Reset() {
 	*x = JoinObjectTopicResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[54]
+	mi := &file_weft_v1_weft_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3927,7 +4206,7 @@ func (x *JoinObjectTopicResponse) String() string {
 func (*JoinObjectTopicResponse) ProtoMessage() {}
 
 func (x *JoinObjectTopicResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[54]
+	mi := &file_weft_v1_weft_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3940,7 +4219,7 @@ func (x *JoinObjectTopicResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinObjectTopicResponse.ProtoReflect.Descriptor instead.
 func (*JoinObjectTopicResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{54}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{56}
 }
 
 type LeaveObjectTopicRequest struct {
@@ -3952,7 +4231,7 @@ type LeaveObjectTopicRequest struct {
 
 func (x *LeaveObjectTopicRequest) Reset() {
 	*x = LeaveObjectTopicRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[55]
+	mi := &file_weft_v1_weft_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3964,7 +4243,7 @@ func (x *LeaveObjectTopicRequest) String() string {
 func (*LeaveObjectTopicRequest) ProtoMessage() {}
 
 func (x *LeaveObjectTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[55]
+	mi := &file_weft_v1_weft_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3977,7 +4256,7 @@ func (x *LeaveObjectTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveObjectTopicRequest.ProtoReflect.Descriptor instead.
 func (*LeaveObjectTopicRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{55}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *LeaveObjectTopicRequest) GetTopic() string {
@@ -3995,7 +4274,7 @@ type LeaveObjectTopicResponse struct {
 
 func (x *LeaveObjectTopicResponse) Reset() {
 	*x = LeaveObjectTopicResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[56]
+	mi := &file_weft_v1_weft_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4007,7 +4286,7 @@ func (x *LeaveObjectTopicResponse) String() string {
 func (*LeaveObjectTopicResponse) ProtoMessage() {}
 
 func (x *LeaveObjectTopicResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[56]
+	mi := &file_weft_v1_weft_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4020,7 +4299,7 @@ func (x *LeaveObjectTopicResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveObjectTopicResponse.ProtoReflect.Descriptor instead.
 func (*LeaveObjectTopicResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{56}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{58}
 }
 
 // Object is immutable: its name is the hash of its bytes.
@@ -4047,7 +4326,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_weft_v1_weft_proto_msgTypes[57]
+	mi := &file_weft_v1_weft_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4059,7 +4338,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[57]
+	mi := &file_weft_v1_weft_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4072,7 +4351,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{57}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Object) GetCid() string {
@@ -4153,7 +4432,7 @@ type ObjectPutRequest struct {
 
 func (x *ObjectPutRequest) Reset() {
 	*x = ObjectPutRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[58]
+	mi := &file_weft_v1_weft_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4165,7 +4444,7 @@ func (x *ObjectPutRequest) String() string {
 func (*ObjectPutRequest) ProtoMessage() {}
 
 func (x *ObjectPutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[58]
+	mi := &file_weft_v1_weft_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4178,7 +4457,7 @@ func (x *ObjectPutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectPutRequest.ProtoReflect.Descriptor instead.
 func (*ObjectPutRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{58}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ObjectPutRequest) GetTopic() string {
@@ -4240,7 +4519,7 @@ type ObjectPutResponse struct {
 
 func (x *ObjectPutResponse) Reset() {
 	*x = ObjectPutResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[59]
+	mi := &file_weft_v1_weft_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4252,7 +4531,7 @@ func (x *ObjectPutResponse) String() string {
 func (*ObjectPutResponse) ProtoMessage() {}
 
 func (x *ObjectPutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[59]
+	mi := &file_weft_v1_weft_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4265,7 +4544,7 @@ func (x *ObjectPutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectPutResponse.ProtoReflect.Descriptor instead.
 func (*ObjectPutResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{59}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ObjectPutResponse) GetCid() string {
@@ -4289,7 +4568,7 @@ type ObjectGetRequest struct {
 
 func (x *ObjectGetRequest) Reset() {
 	*x = ObjectGetRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[60]
+	mi := &file_weft_v1_weft_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4301,7 +4580,7 @@ func (x *ObjectGetRequest) String() string {
 func (*ObjectGetRequest) ProtoMessage() {}
 
 func (x *ObjectGetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[60]
+	mi := &file_weft_v1_weft_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4314,7 +4593,7 @@ func (x *ObjectGetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectGetRequest.ProtoReflect.Descriptor instead.
 func (*ObjectGetRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{60}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ObjectGetRequest) GetCid() string {
@@ -4350,7 +4629,7 @@ type ObjectGetResponse struct {
 
 func (x *ObjectGetResponse) Reset() {
 	*x = ObjectGetResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[61]
+	mi := &file_weft_v1_weft_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4362,7 +4641,7 @@ func (x *ObjectGetResponse) String() string {
 func (*ObjectGetResponse) ProtoMessage() {}
 
 func (x *ObjectGetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[61]
+	mi := &file_weft_v1_weft_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4375,7 +4654,7 @@ func (x *ObjectGetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectGetResponse.ProtoReflect.Descriptor instead.
 func (*ObjectGetResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{61}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ObjectGetResponse) GetObject() *Object {
@@ -4402,7 +4681,7 @@ type ObjectStatRequest struct {
 
 func (x *ObjectStatRequest) Reset() {
 	*x = ObjectStatRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[62]
+	mi := &file_weft_v1_weft_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4414,7 +4693,7 @@ func (x *ObjectStatRequest) String() string {
 func (*ObjectStatRequest) ProtoMessage() {}
 
 func (x *ObjectStatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[62]
+	mi := &file_weft_v1_weft_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4427,7 +4706,7 @@ func (x *ObjectStatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectStatRequest.ProtoReflect.Descriptor instead.
 func (*ObjectStatRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{62}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ObjectStatRequest) GetCid() string {
@@ -4466,7 +4745,7 @@ type ObjectStatResponse struct {
 
 func (x *ObjectStatResponse) Reset() {
 	*x = ObjectStatResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[63]
+	mi := &file_weft_v1_weft_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4478,7 +4757,7 @@ func (x *ObjectStatResponse) String() string {
 func (*ObjectStatResponse) ProtoMessage() {}
 
 func (x *ObjectStatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[63]
+	mi := &file_weft_v1_weft_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4491,7 +4770,7 @@ func (x *ObjectStatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectStatResponse.ProtoReflect.Descriptor instead.
 func (*ObjectStatResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{63}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ObjectStatResponse) GetCid() string {
@@ -4564,7 +4843,7 @@ type ObjectListRequest struct {
 
 func (x *ObjectListRequest) Reset() {
 	*x = ObjectListRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[64]
+	mi := &file_weft_v1_weft_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4576,7 +4855,7 @@ func (x *ObjectListRequest) String() string {
 func (*ObjectListRequest) ProtoMessage() {}
 
 func (x *ObjectListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[64]
+	mi := &file_weft_v1_weft_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4589,7 +4868,7 @@ func (x *ObjectListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectListRequest.ProtoReflect.Descriptor instead.
 func (*ObjectListRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{64}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ObjectListRequest) GetTopic() string {
@@ -4625,7 +4904,7 @@ type ObjectListResponse struct {
 
 func (x *ObjectListResponse) Reset() {
 	*x = ObjectListResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[65]
+	mi := &file_weft_v1_weft_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4637,7 +4916,7 @@ func (x *ObjectListResponse) String() string {
 func (*ObjectListResponse) ProtoMessage() {}
 
 func (x *ObjectListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[65]
+	mi := &file_weft_v1_weft_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4650,7 +4929,7 @@ func (x *ObjectListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectListResponse.ProtoReflect.Descriptor instead.
 func (*ObjectListResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{65}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ObjectListResponse) GetEntries() []*ObjectEntry {
@@ -4684,7 +4963,7 @@ type ObjectEntry struct {
 
 func (x *ObjectEntry) Reset() {
 	*x = ObjectEntry{}
-	mi := &file_weft_v1_weft_proto_msgTypes[66]
+	mi := &file_weft_v1_weft_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4696,7 +4975,7 @@ func (x *ObjectEntry) String() string {
 func (*ObjectEntry) ProtoMessage() {}
 
 func (x *ObjectEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[66]
+	mi := &file_weft_v1_weft_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4709,7 +4988,7 @@ func (x *ObjectEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectEntry.ProtoReflect.Descriptor instead.
 func (*ObjectEntry) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{66}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ObjectEntry) GetSeq() uint64 {
@@ -4752,7 +5031,7 @@ type ObjectAnchorRequest struct {
 
 func (x *ObjectAnchorRequest) Reset() {
 	*x = ObjectAnchorRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[67]
+	mi := &file_weft_v1_weft_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4764,7 +5043,7 @@ func (x *ObjectAnchorRequest) String() string {
 func (*ObjectAnchorRequest) ProtoMessage() {}
 
 func (x *ObjectAnchorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[67]
+	mi := &file_weft_v1_weft_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4777,7 +5056,7 @@ func (x *ObjectAnchorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectAnchorRequest.ProtoReflect.Descriptor instead.
 func (*ObjectAnchorRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{67}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ObjectAnchorRequest) GetTopic() string {
@@ -4802,7 +5081,7 @@ type ObjectAnchorResponse struct {
 
 func (x *ObjectAnchorResponse) Reset() {
 	*x = ObjectAnchorResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[68]
+	mi := &file_weft_v1_weft_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4814,7 +5093,7 @@ func (x *ObjectAnchorResponse) String() string {
 func (*ObjectAnchorResponse) ProtoMessage() {}
 
 func (x *ObjectAnchorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[68]
+	mi := &file_weft_v1_weft_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4827,7 +5106,7 @@ func (x *ObjectAnchorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectAnchorResponse.ProtoReflect.Descriptor instead.
 func (*ObjectAnchorResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{68}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{70}
 }
 
 type ObjectProvideRequest struct {
@@ -4842,7 +5121,7 @@ type ObjectProvideRequest struct {
 
 func (x *ObjectProvideRequest) Reset() {
 	*x = ObjectProvideRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[69]
+	mi := &file_weft_v1_weft_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4854,7 +5133,7 @@ func (x *ObjectProvideRequest) String() string {
 func (*ObjectProvideRequest) ProtoMessage() {}
 
 func (x *ObjectProvideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[69]
+	mi := &file_weft_v1_weft_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4867,7 +5146,7 @@ func (x *ObjectProvideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectProvideRequest.ProtoReflect.Descriptor instead.
 func (*ObjectProvideRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{69}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ObjectProvideRequest) GetCid() string {
@@ -4892,7 +5171,7 @@ type ObjectProvideResponse struct {
 
 func (x *ObjectProvideResponse) Reset() {
 	*x = ObjectProvideResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[70]
+	mi := &file_weft_v1_weft_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4904,7 +5183,7 @@ func (x *ObjectProvideResponse) String() string {
 func (*ObjectProvideResponse) ProtoMessage() {}
 
 func (x *ObjectProvideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[70]
+	mi := &file_weft_v1_weft_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4917,7 +5196,7 @@ func (x *ObjectProvideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectProvideResponse.ProtoReflect.Descriptor instead.
 func (*ObjectProvideResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{70}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{72}
 }
 
 type SubscribeObjectsRequest struct {
@@ -4933,7 +5212,7 @@ type SubscribeObjectsRequest struct {
 
 func (x *SubscribeObjectsRequest) Reset() {
 	*x = SubscribeObjectsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[71]
+	mi := &file_weft_v1_weft_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4945,7 +5224,7 @@ func (x *SubscribeObjectsRequest) String() string {
 func (*SubscribeObjectsRequest) ProtoMessage() {}
 
 func (x *SubscribeObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[71]
+	mi := &file_weft_v1_weft_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4958,7 +5237,7 @@ func (x *SubscribeObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeObjectsRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{71}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *SubscribeObjectsRequest) GetTopic() string {
@@ -4995,7 +5274,7 @@ type SubscribeObjectsResponse struct {
 
 func (x *SubscribeObjectsResponse) Reset() {
 	*x = SubscribeObjectsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[72]
+	mi := &file_weft_v1_weft_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5007,7 +5286,7 @@ func (x *SubscribeObjectsResponse) String() string {
 func (*SubscribeObjectsResponse) ProtoMessage() {}
 
 func (x *SubscribeObjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[72]
+	mi := &file_weft_v1_weft_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5020,7 +5299,7 @@ func (x *SubscribeObjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeObjectsResponse.ProtoReflect.Descriptor instead.
 func (*SubscribeObjectsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{72}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *SubscribeObjectsResponse) GetSeq() uint64 {
@@ -5067,7 +5346,7 @@ type BroadcastRequest struct {
 
 func (x *BroadcastRequest) Reset() {
 	*x = BroadcastRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[73]
+	mi := &file_weft_v1_weft_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5079,7 +5358,7 @@ func (x *BroadcastRequest) String() string {
 func (*BroadcastRequest) ProtoMessage() {}
 
 func (x *BroadcastRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[73]
+	mi := &file_weft_v1_weft_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5092,7 +5371,7 @@ func (x *BroadcastRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastRequest.ProtoReflect.Descriptor instead.
 func (*BroadcastRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{73}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *BroadcastRequest) GetTopic() string {
@@ -5133,7 +5412,7 @@ type BroadcastResponse struct {
 
 func (x *BroadcastResponse) Reset() {
 	*x = BroadcastResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[74]
+	mi := &file_weft_v1_weft_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5145,7 +5424,7 @@ func (x *BroadcastResponse) String() string {
 func (*BroadcastResponse) ProtoMessage() {}
 
 func (x *BroadcastResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[74]
+	mi := &file_weft_v1_weft_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5158,7 +5437,7 @@ func (x *BroadcastResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastResponse.ProtoReflect.Descriptor instead.
 func (*BroadcastResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{74}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *BroadcastResponse) GetCid() string {
@@ -5178,7 +5457,7 @@ type CandidatesRequest struct {
 
 func (x *CandidatesRequest) Reset() {
 	*x = CandidatesRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[75]
+	mi := &file_weft_v1_weft_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5190,7 +5469,7 @@ func (x *CandidatesRequest) String() string {
 func (*CandidatesRequest) ProtoMessage() {}
 
 func (x *CandidatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[75]
+	mi := &file_weft_v1_weft_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5203,7 +5482,7 @@ func (x *CandidatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CandidatesRequest.ProtoReflect.Descriptor instead.
 func (*CandidatesRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{75}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *CandidatesRequest) GetTopic() string {
@@ -5229,7 +5508,7 @@ type CandidatesResponse struct {
 
 func (x *CandidatesResponse) Reset() {
 	*x = CandidatesResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[76]
+	mi := &file_weft_v1_weft_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5241,7 +5520,7 @@ func (x *CandidatesResponse) String() string {
 func (*CandidatesResponse) ProtoMessage() {}
 
 func (x *CandidatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[76]
+	mi := &file_weft_v1_weft_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5254,7 +5533,7 @@ func (x *CandidatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CandidatesResponse.ProtoReflect.Descriptor instead.
 func (*CandidatesResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{76}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *CandidatesResponse) GetObject() *Object {
@@ -5294,7 +5573,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[77]
+	mi := &file_weft_v1_weft_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5306,7 +5585,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[77]
+	mi := &file_weft_v1_weft_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5319,7 +5598,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{77}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *DecideRequest) GetCid() string {
@@ -5351,7 +5630,7 @@ type DecideResponse struct {
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[78]
+	mi := &file_weft_v1_weft_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5363,7 +5642,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[78]
+	mi := &file_weft_v1_weft_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5376,7 +5655,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{78}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{80}
 }
 
 // ValidateRequest is the topic, in the first message, and then a decision in each.
@@ -5393,7 +5672,7 @@ type ValidateRequest struct {
 
 func (x *ValidateRequest) Reset() {
 	*x = ValidateRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[79]
+	mi := &file_weft_v1_weft_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5405,7 +5684,7 @@ func (x *ValidateRequest) String() string {
 func (*ValidateRequest) ProtoMessage() {}
 
 func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[79]
+	mi := &file_weft_v1_weft_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5418,7 +5697,7 @@ func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateRequest.ProtoReflect.Descriptor instead.
 func (*ValidateRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{79}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ValidateRequest) GetTopic() string {
@@ -5445,7 +5724,7 @@ type ValidateResponse struct {
 
 func (x *ValidateResponse) Reset() {
 	*x = ValidateResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[80]
+	mi := &file_weft_v1_weft_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5457,7 +5736,7 @@ func (x *ValidateResponse) String() string {
 func (*ValidateResponse) ProtoMessage() {}
 
 func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[80]
+	mi := &file_weft_v1_weft_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5470,7 +5749,7 @@ func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateResponse.ProtoReflect.Descriptor instead.
 func (*ValidateResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{80}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ValidateResponse) GetCandidate() *CandidatesResponse {
@@ -5496,7 +5775,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[81]
+	mi := &file_weft_v1_weft_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5508,7 +5787,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[81]
+	mi := &file_weft_v1_weft_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5521,7 +5800,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{81}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *EventsRequest) GetAfter() uint64 {
@@ -5566,7 +5845,7 @@ type EventsResponse struct {
 
 func (x *EventsResponse) Reset() {
 	*x = EventsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[82]
+	mi := &file_weft_v1_weft_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5578,7 +5857,7 @@ func (x *EventsResponse) String() string {
 func (*EventsResponse) ProtoMessage() {}
 
 func (x *EventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[82]
+	mi := &file_weft_v1_weft_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5591,7 +5870,7 @@ func (x *EventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsResponse.ProtoReflect.Descriptor instead.
 func (*EventsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{82}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *EventsResponse) GetSeq() uint64 {
@@ -5637,7 +5916,7 @@ type GetLogLevelRequest struct {
 
 func (x *GetLogLevelRequest) Reset() {
 	*x = GetLogLevelRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[83]
+	mi := &file_weft_v1_weft_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5649,7 +5928,7 @@ func (x *GetLogLevelRequest) String() string {
 func (*GetLogLevelRequest) ProtoMessage() {}
 
 func (x *GetLogLevelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[83]
+	mi := &file_weft_v1_weft_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5662,7 +5941,7 @@ func (x *GetLogLevelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLogLevelRequest.ProtoReflect.Descriptor instead.
 func (*GetLogLevelRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{83}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{85}
 }
 
 type GetLogLevelResponse struct {
@@ -5675,7 +5954,7 @@ type GetLogLevelResponse struct {
 
 func (x *GetLogLevelResponse) Reset() {
 	*x = GetLogLevelResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[84]
+	mi := &file_weft_v1_weft_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5687,7 +5966,7 @@ func (x *GetLogLevelResponse) String() string {
 func (*GetLogLevelResponse) ProtoMessage() {}
 
 func (x *GetLogLevelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[84]
+	mi := &file_weft_v1_weft_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5700,7 +5979,7 @@ func (x *GetLogLevelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLogLevelResponse.ProtoReflect.Descriptor instead.
 func (*GetLogLevelResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{84}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *GetLogLevelResponse) GetLevel() string {
@@ -5720,7 +5999,7 @@ type SetLogLevelRequest struct {
 
 func (x *SetLogLevelRequest) Reset() {
 	*x = SetLogLevelRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[85]
+	mi := &file_weft_v1_weft_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5732,7 +6011,7 @@ func (x *SetLogLevelRequest) String() string {
 func (*SetLogLevelRequest) ProtoMessage() {}
 
 func (x *SetLogLevelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[85]
+	mi := &file_weft_v1_weft_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5745,7 +6024,7 @@ func (x *SetLogLevelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLogLevelRequest.ProtoReflect.Descriptor instead.
 func (*SetLogLevelRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{85}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *SetLogLevelRequest) GetLevel() string {
@@ -5767,7 +6046,7 @@ type SetLogLevelResponse struct {
 
 func (x *SetLogLevelResponse) Reset() {
 	*x = SetLogLevelResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[86]
+	mi := &file_weft_v1_weft_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5779,7 +6058,7 @@ func (x *SetLogLevelResponse) String() string {
 func (*SetLogLevelResponse) ProtoMessage() {}
 
 func (x *SetLogLevelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[86]
+	mi := &file_weft_v1_weft_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5792,7 +6071,7 @@ func (x *SetLogLevelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLogLevelResponse.ProtoReflect.Descriptor instead.
 func (*SetLogLevelResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{86}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *SetLogLevelResponse) GetPrevious() string {
@@ -5817,7 +6096,7 @@ type ConfigShowRequest struct {
 
 func (x *ConfigShowRequest) Reset() {
 	*x = ConfigShowRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[87]
+	mi := &file_weft_v1_weft_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5829,7 +6108,7 @@ func (x *ConfigShowRequest) String() string {
 func (*ConfigShowRequest) ProtoMessage() {}
 
 func (x *ConfigShowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[87]
+	mi := &file_weft_v1_weft_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5842,7 +6121,7 @@ func (x *ConfigShowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigShowRequest.ProtoReflect.Descriptor instead.
 func (*ConfigShowRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{87}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{89}
 }
 
 type ConfigShowResponse struct {
@@ -5855,7 +6134,7 @@ type ConfigShowResponse struct {
 
 func (x *ConfigShowResponse) Reset() {
 	*x = ConfigShowResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[88]
+	mi := &file_weft_v1_weft_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5867,7 +6146,7 @@ func (x *ConfigShowResponse) String() string {
 func (*ConfigShowResponse) ProtoMessage() {}
 
 func (x *ConfigShowResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[88]
+	mi := &file_weft_v1_weft_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5880,7 +6159,7 @@ func (x *ConfigShowResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigShowResponse.ProtoReflect.Descriptor instead.
 func (*ConfigShowResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{88}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *ConfigShowResponse) GetSettings() []*Setting {
@@ -5906,7 +6185,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_weft_v1_weft_proto_msgTypes[89]
+	mi := &file_weft_v1_weft_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5918,7 +6197,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[89]
+	mi := &file_weft_v1_weft_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5931,7 +6210,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{89}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *Setting) GetKey() string {
@@ -6183,7 +6462,7 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\"s\n" +
 	"\x0eTopicsResponse\x12&\n" +
 	"\x06topics\x18\x01 \x03(\v2\x0e.weft.v1.TopicR\x06topics\x129\n" +
-	"\robject_topics\x18\x02 \x03(\v2\x14.weft.v1.ObjectTopicR\fobjectTopics\"\x9d\x02\n" +
+	"\robject_topics\x18\x02 \x03(\v2\x14.weft.v1.ObjectTopicR\fobjectTopics\"\xc3\x02\n" +
 	"\x05Topic\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05peers\x18\x02 \x03(\tR\x05peers\x12\x12\n" +
@@ -6200,7 +6479,35 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x0ereceived_bytes\x18\t \x01(\x04R\rreceivedBytes\x12\x1d\n" +
 	"\n" +
 	"sent_bytes\x18\n" +
-	" \x01(\x04R\tsentBytes\"(\n" +
+	" \x01(\x04R\tsentBytes\x12$\n" +
+	"\x05tiers\x18\v \x01(\v2\x0e.weft.v1.TiersR\x05tiers\"\xd7\x02\n" +
+	"\x05Tiers\x12\x14\n" +
+	"\x05eager\x18\x01 \x01(\rR\x05eager\x12\x12\n" +
+	"\x04lazy\x18\x02 \x01(\rR\x04lazy\x12\x1b\n" +
+	"\tpushed_to\x18\x03 \x01(\rR\bpushedTo\x12\x1f\n" +
+	"\vgrafts_sent\x18\x04 \x01(\x04R\n" +
+	"graftsSent\x12\x1f\n" +
+	"\vprunes_sent\x18\x05 \x01(\x04R\n" +
+	"prunesSent\x12'\n" +
+	"\x0fgrafts_received\x18\x06 \x01(\x04R\x0egraftsReceived\x12'\n" +
+	"\x0fprunes_received\x18\a \x01(\x04R\x0eprunesReceived\x12\x1c\n" +
+	"\tannounced\x18\b \x01(\x04R\tannounced\x12\x14\n" +
+	"\x05asked\x18\t \x01(\x04R\x05asked\x12\x16\n" +
+	"\x06pulled\x18\n" +
+	" \x01(\x04R\x06pulled\x12'\n" +
+	"\x05peers\x18\v \x03(\v2\x11.weft.v1.TierPeerR\x05peers\"\xa6\x02\n" +
+	"\bTierPeer\x12\x17\n" +
+	"\apeer_id\x18\x01 \x01(\tR\x06peerId\x12\x12\n" +
+	"\x04tier\x18\x02 \x01(\tR\x04tier\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x14\n" +
+	"\x05plain\x18\x05 \x01(\bR\x05plain\x12\x16\n" +
+	"\x06random\x18\x06 \x01(\bR\x06random\x12\x16\n" +
+	"\x06pushed\x18\a \x01(\bR\x06pushed\x12\x14\n" +
+	"\x05first\x18\b \x01(\x04R\x05first\x12\x16\n" +
+	"\x06copies\x18\t \x01(\x04R\x06copies\x12/\n" +
+	"\x05delay\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\x05delay\"(\n" +
 	"\x10JoinTopicRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\"\x13\n" +
 	"\x11JoinTopicResponse\")\n" +
@@ -6225,7 +6532,7 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x04data\x18\x05 \x01(\fR\x04data\x12\x0e\n" +
 	"\x02id\x18\x06 \x01(\tR\x02id\x12.\n" +
 	"\x04time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x18\n" +
-	"\adropped\x18\b \x01(\x04R\adropped\"\xcc\x03\n" +
+	"\adropped\x18\b \x01(\x04R\adropped\"\xf2\x03\n" +
 	"\vObjectTopic\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\tR\x05class\x12\x18\n" +
@@ -6245,7 +6552,8 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\blast_seq\x18\r \x01(\x04R\alastSeq\x12\x1a\n" +
 	"\bcarriers\x18\x0e \x01(\rR\bcarriers\x12\x18\n" +
 	"\ajudging\x18\x0f \x01(\rR\ajudging\x12\x12\n" +
-	"\x04mesh\x18\x10 \x01(\rR\x04mesh\"\x93\x02\n" +
+	"\x04mesh\x18\x10 \x01(\rR\x04mesh\x12$\n" +
+	"\x05tiers\x18\x11 \x01(\v2\x0e.weft.v1.TiersR\x05tiers\"\x93\x02\n" +
 	"\x16JoinObjectTopicRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\tR\x05class\x12\x18\n" +
@@ -6435,7 +6743,7 @@ func file_weft_v1_weft_proto_rawDescGZIP() []byte {
 	return file_weft_v1_weft_proto_rawDescData
 }
 
-var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 90)
+var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 92)
 var file_weft_v1_weft_proto_goTypes = []any{
 	(*Explanation)(nil),              // 0: weft.v1.Explanation
 	(*IdRequest)(nil),                // 1: weft.v1.IdRequest
@@ -6481,195 +6789,202 @@ var file_weft_v1_weft_proto_goTypes = []any{
 	(*TopicsRequest)(nil),            // 41: weft.v1.TopicsRequest
 	(*TopicsResponse)(nil),           // 42: weft.v1.TopicsResponse
 	(*Topic)(nil),                    // 43: weft.v1.Topic
-	(*JoinTopicRequest)(nil),         // 44: weft.v1.JoinTopicRequest
-	(*JoinTopicResponse)(nil),        // 45: weft.v1.JoinTopicResponse
-	(*LeaveTopicRequest)(nil),        // 46: weft.v1.LeaveTopicRequest
-	(*LeaveTopicResponse)(nil),       // 47: weft.v1.LeaveTopicResponse
-	(*PublishRequest)(nil),           // 48: weft.v1.PublishRequest
-	(*PublishResponse)(nil),          // 49: weft.v1.PublishResponse
-	(*SubscribeRequest)(nil),         // 50: weft.v1.SubscribeRequest
-	(*SubscribeResponse)(nil),        // 51: weft.v1.SubscribeResponse
-	(*ObjectTopic)(nil),              // 52: weft.v1.ObjectTopic
-	(*JoinObjectTopicRequest)(nil),   // 53: weft.v1.JoinObjectTopicRequest
-	(*JoinObjectTopicResponse)(nil),  // 54: weft.v1.JoinObjectTopicResponse
-	(*LeaveObjectTopicRequest)(nil),  // 55: weft.v1.LeaveObjectTopicRequest
-	(*LeaveObjectTopicResponse)(nil), // 56: weft.v1.LeaveObjectTopicResponse
-	(*Object)(nil),                   // 57: weft.v1.Object
-	(*ObjectPutRequest)(nil),         // 58: weft.v1.ObjectPutRequest
-	(*ObjectPutResponse)(nil),        // 59: weft.v1.ObjectPutResponse
-	(*ObjectGetRequest)(nil),         // 60: weft.v1.ObjectGetRequest
-	(*ObjectGetResponse)(nil),        // 61: weft.v1.ObjectGetResponse
-	(*ObjectStatRequest)(nil),        // 62: weft.v1.ObjectStatRequest
-	(*ObjectStatResponse)(nil),       // 63: weft.v1.ObjectStatResponse
-	(*ObjectListRequest)(nil),        // 64: weft.v1.ObjectListRequest
-	(*ObjectListResponse)(nil),       // 65: weft.v1.ObjectListResponse
-	(*ObjectEntry)(nil),              // 66: weft.v1.ObjectEntry
-	(*ObjectAnchorRequest)(nil),      // 67: weft.v1.ObjectAnchorRequest
-	(*ObjectAnchorResponse)(nil),     // 68: weft.v1.ObjectAnchorResponse
-	(*ObjectProvideRequest)(nil),     // 69: weft.v1.ObjectProvideRequest
-	(*ObjectProvideResponse)(nil),    // 70: weft.v1.ObjectProvideResponse
-	(*SubscribeObjectsRequest)(nil),  // 71: weft.v1.SubscribeObjectsRequest
-	(*SubscribeObjectsResponse)(nil), // 72: weft.v1.SubscribeObjectsResponse
-	(*BroadcastRequest)(nil),         // 73: weft.v1.BroadcastRequest
-	(*BroadcastResponse)(nil),        // 74: weft.v1.BroadcastResponse
-	(*CandidatesRequest)(nil),        // 75: weft.v1.CandidatesRequest
-	(*CandidatesResponse)(nil),       // 76: weft.v1.CandidatesResponse
-	(*DecideRequest)(nil),            // 77: weft.v1.DecideRequest
-	(*DecideResponse)(nil),           // 78: weft.v1.DecideResponse
-	(*ValidateRequest)(nil),          // 79: weft.v1.ValidateRequest
-	(*ValidateResponse)(nil),         // 80: weft.v1.ValidateResponse
-	(*EventsRequest)(nil),            // 81: weft.v1.EventsRequest
-	(*EventsResponse)(nil),           // 82: weft.v1.EventsResponse
-	(*GetLogLevelRequest)(nil),       // 83: weft.v1.GetLogLevelRequest
-	(*GetLogLevelResponse)(nil),      // 84: weft.v1.GetLogLevelResponse
-	(*SetLogLevelRequest)(nil),       // 85: weft.v1.SetLogLevelRequest
-	(*SetLogLevelResponse)(nil),      // 86: weft.v1.SetLogLevelResponse
-	(*ConfigShowRequest)(nil),        // 87: weft.v1.ConfigShowRequest
-	(*ConfigShowResponse)(nil),       // 88: weft.v1.ConfigShowResponse
-	(*Setting)(nil),                  // 89: weft.v1.Setting
-	(*timestamppb.Timestamp)(nil),    // 90: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 91: google.protobuf.Duration
+	(*Tiers)(nil),                    // 44: weft.v1.Tiers
+	(*TierPeer)(nil),                 // 45: weft.v1.TierPeer
+	(*JoinTopicRequest)(nil),         // 46: weft.v1.JoinTopicRequest
+	(*JoinTopicResponse)(nil),        // 47: weft.v1.JoinTopicResponse
+	(*LeaveTopicRequest)(nil),        // 48: weft.v1.LeaveTopicRequest
+	(*LeaveTopicResponse)(nil),       // 49: weft.v1.LeaveTopicResponse
+	(*PublishRequest)(nil),           // 50: weft.v1.PublishRequest
+	(*PublishResponse)(nil),          // 51: weft.v1.PublishResponse
+	(*SubscribeRequest)(nil),         // 52: weft.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),        // 53: weft.v1.SubscribeResponse
+	(*ObjectTopic)(nil),              // 54: weft.v1.ObjectTopic
+	(*JoinObjectTopicRequest)(nil),   // 55: weft.v1.JoinObjectTopicRequest
+	(*JoinObjectTopicResponse)(nil),  // 56: weft.v1.JoinObjectTopicResponse
+	(*LeaveObjectTopicRequest)(nil),  // 57: weft.v1.LeaveObjectTopicRequest
+	(*LeaveObjectTopicResponse)(nil), // 58: weft.v1.LeaveObjectTopicResponse
+	(*Object)(nil),                   // 59: weft.v1.Object
+	(*ObjectPutRequest)(nil),         // 60: weft.v1.ObjectPutRequest
+	(*ObjectPutResponse)(nil),        // 61: weft.v1.ObjectPutResponse
+	(*ObjectGetRequest)(nil),         // 62: weft.v1.ObjectGetRequest
+	(*ObjectGetResponse)(nil),        // 63: weft.v1.ObjectGetResponse
+	(*ObjectStatRequest)(nil),        // 64: weft.v1.ObjectStatRequest
+	(*ObjectStatResponse)(nil),       // 65: weft.v1.ObjectStatResponse
+	(*ObjectListRequest)(nil),        // 66: weft.v1.ObjectListRequest
+	(*ObjectListResponse)(nil),       // 67: weft.v1.ObjectListResponse
+	(*ObjectEntry)(nil),              // 68: weft.v1.ObjectEntry
+	(*ObjectAnchorRequest)(nil),      // 69: weft.v1.ObjectAnchorRequest
+	(*ObjectAnchorResponse)(nil),     // 70: weft.v1.ObjectAnchorResponse
+	(*ObjectProvideRequest)(nil),     // 71: weft.v1.ObjectProvideRequest
+	(*ObjectProvideResponse)(nil),    // 72: weft.v1.ObjectProvideResponse
+	(*SubscribeObjectsRequest)(nil),  // 73: weft.v1.SubscribeObjectsRequest
+	(*SubscribeObjectsResponse)(nil), // 74: weft.v1.SubscribeObjectsResponse
+	(*BroadcastRequest)(nil),         // 75: weft.v1.BroadcastRequest
+	(*BroadcastResponse)(nil),        // 76: weft.v1.BroadcastResponse
+	(*CandidatesRequest)(nil),        // 77: weft.v1.CandidatesRequest
+	(*CandidatesResponse)(nil),       // 78: weft.v1.CandidatesResponse
+	(*DecideRequest)(nil),            // 79: weft.v1.DecideRequest
+	(*DecideResponse)(nil),           // 80: weft.v1.DecideResponse
+	(*ValidateRequest)(nil),          // 81: weft.v1.ValidateRequest
+	(*ValidateResponse)(nil),         // 82: weft.v1.ValidateResponse
+	(*EventsRequest)(nil),            // 83: weft.v1.EventsRequest
+	(*EventsResponse)(nil),           // 84: weft.v1.EventsResponse
+	(*GetLogLevelRequest)(nil),       // 85: weft.v1.GetLogLevelRequest
+	(*GetLogLevelResponse)(nil),      // 86: weft.v1.GetLogLevelResponse
+	(*SetLogLevelRequest)(nil),       // 87: weft.v1.SetLogLevelRequest
+	(*SetLogLevelResponse)(nil),      // 88: weft.v1.SetLogLevelResponse
+	(*ConfigShowRequest)(nil),        // 89: weft.v1.ConfigShowRequest
+	(*ConfigShowResponse)(nil),       // 90: weft.v1.ConfigShowResponse
+	(*Setting)(nil),                  // 91: weft.v1.Setting
+	(*timestamppb.Timestamp)(nil),    // 92: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 93: google.protobuf.Duration
 }
 var file_weft_v1_weft_proto_depIdxs = []int32{
-	90, // 0: weft.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
-	91, // 1: weft.v1.StatusResponse.uptime:type_name -> google.protobuf.Duration
-	90, // 2: weft.v1.StatusResponse.claim_signed:type_name -> google.protobuf.Timestamp
-	7,  // 3: weft.v1.HealthResponse.checks:type_name -> weft.v1.Check
-	12, // 4: weft.v1.PeersResponse.peers:type_name -> weft.v1.Peer
-	91, // 5: weft.v1.Peer.latency:type_name -> google.protobuf.Duration
-	90, // 6: weft.v1.Peer.since:type_name -> google.protobuf.Timestamp
-	90, // 7: weft.v1.Peer.retry_at:type_name -> google.protobuf.Timestamp
-	91, // 8: weft.v1.Peer.pong:type_name -> google.protobuf.Duration
-	13, // 9: weft.v1.Peer.terms:type_name -> weft.v1.ScoreTerm
-	90, // 10: weft.v1.ScoreTerm.since:type_name -> google.protobuf.Timestamp
-	91, // 11: weft.v1.ConnectRequest.timeout:type_name -> google.protobuf.Duration
-	12, // 12: weft.v1.ConnectResponse.peer:type_name -> weft.v1.Peer
-	91, // 13: weft.v1.PingRequest.interval:type_name -> google.protobuf.Duration
-	91, // 14: weft.v1.PingRequest.timeout:type_name -> google.protobuf.Duration
-	20, // 15: weft.v1.PingResponse.pongs:type_name -> weft.v1.Pong
-	91, // 16: weft.v1.PingResponse.min:type_name -> google.protobuf.Duration
-	91, // 17: weft.v1.PingResponse.mean:type_name -> google.protobuf.Duration
-	91, // 18: weft.v1.PingResponse.max:type_name -> google.protobuf.Duration
-	91, // 19: weft.v1.Pong.rtt:type_name -> google.protobuf.Duration
-	91, // 20: weft.v1.FindPeerRequest.timeout:type_name -> google.protobuf.Duration
-	25, // 21: weft.v1.FindPeerResponse.peer:type_name -> weft.v1.PeerAddrs
-	91, // 22: weft.v1.FindPeerResponse.took:type_name -> google.protobuf.Duration
-	91, // 23: weft.v1.ClosestPeersRequest.timeout:type_name -> google.protobuf.Duration
-	25, // 24: weft.v1.ClosestPeersResponse.peers:type_name -> weft.v1.PeerAddrs
-	91, // 25: weft.v1.ClosestPeersResponse.took:type_name -> google.protobuf.Duration
-	28, // 26: weft.v1.ClaimsResponse.claims:type_name -> weft.v1.Claim
-	90, // 27: weft.v1.Claim.signed:type_name -> google.protobuf.Timestamp
-	90, // 28: weft.v1.Claim.expires:type_name -> google.protobuf.Timestamp
-	31, // 29: weft.v1.ValidatorsResponse.validators:type_name -> weft.v1.Validator
-	31, // 30: weft.v1.SetValidatorsRequest.validators:type_name -> weft.v1.Validator
-	36, // 31: weft.v1.BansResponse.bans:type_name -> weft.v1.PeerBan
-	90, // 32: weft.v1.PeerBan.until:type_name -> google.protobuf.Timestamp
-	91, // 33: weft.v1.BanRequest.duration:type_name -> google.protobuf.Duration
-	36, // 34: weft.v1.BanResponse.ban:type_name -> weft.v1.PeerBan
-	43, // 35: weft.v1.TopicsResponse.topics:type_name -> weft.v1.Topic
-	52, // 36: weft.v1.TopicsResponse.object_topics:type_name -> weft.v1.ObjectTopic
-	91, // 37: weft.v1.PublishRequest.timeout:type_name -> google.protobuf.Duration
-	90, // 38: weft.v1.SubscribeResponse.time:type_name -> google.protobuf.Timestamp
-	91, // 39: weft.v1.ObjectTopic.keep_age:type_name -> google.protobuf.Duration
-	91, // 40: weft.v1.JoinObjectTopicRequest.keep_age:type_name -> google.protobuf.Duration
-	90, // 41: weft.v1.Object.time:type_name -> google.protobuf.Timestamp
-	91, // 42: weft.v1.ObjectPutRequest.timeout:type_name -> google.protobuf.Duration
-	91, // 43: weft.v1.ObjectGetRequest.timeout:type_name -> google.protobuf.Duration
-	57, // 44: weft.v1.ObjectGetResponse.object:type_name -> weft.v1.Object
-	90, // 45: weft.v1.ObjectStatResponse.landed:type_name -> google.protobuf.Timestamp
-	66, // 46: weft.v1.ObjectListResponse.entries:type_name -> weft.v1.ObjectEntry
-	90, // 47: weft.v1.ObjectEntry.landed:type_name -> google.protobuf.Timestamp
-	91, // 48: weft.v1.ObjectProvideRequest.timeout:type_name -> google.protobuf.Duration
-	57, // 49: weft.v1.SubscribeObjectsResponse.object:type_name -> weft.v1.Object
-	90, // 50: weft.v1.SubscribeObjectsResponse.landed:type_name -> google.protobuf.Timestamp
-	91, // 51: weft.v1.BroadcastRequest.timeout:type_name -> google.protobuf.Duration
-	57, // 52: weft.v1.CandidatesResponse.object:type_name -> weft.v1.Object
-	90, // 53: weft.v1.CandidatesResponse.until:type_name -> google.protobuf.Timestamp
-	77, // 54: weft.v1.ValidateRequest.decision:type_name -> weft.v1.DecideRequest
-	76, // 55: weft.v1.ValidateResponse.candidate:type_name -> weft.v1.CandidatesResponse
-	90, // 56: weft.v1.EventsResponse.time:type_name -> google.protobuf.Timestamp
-	89, // 57: weft.v1.ConfigShowResponse.settings:type_name -> weft.v1.Setting
-	1,  // 58: weft.v1.NodeService.Id:input_type -> weft.v1.IdRequest
-	3,  // 59: weft.v1.NodeService.Status:input_type -> weft.v1.StatusRequest
-	5,  // 60: weft.v1.NodeService.Health:input_type -> weft.v1.HealthRequest
-	8,  // 61: weft.v1.NodeService.Version:input_type -> weft.v1.VersionRequest
-	10, // 62: weft.v1.NodeService.Peers:input_type -> weft.v1.PeersRequest
-	14, // 63: weft.v1.NodeService.Connect:input_type -> weft.v1.ConnectRequest
-	16, // 64: weft.v1.NodeService.Disconnect:input_type -> weft.v1.DisconnectRequest
-	18, // 65: weft.v1.NodeService.Ping:input_type -> weft.v1.PingRequest
-	21, // 66: weft.v1.NodeService.FindPeer:input_type -> weft.v1.FindPeerRequest
-	23, // 67: weft.v1.NodeService.ClosestPeers:input_type -> weft.v1.ClosestPeersRequest
-	26, // 68: weft.v1.NodeService.Claims:input_type -> weft.v1.ClaimsRequest
-	29, // 69: weft.v1.NodeService.Validators:input_type -> weft.v1.ValidatorsRequest
-	32, // 70: weft.v1.NodeService.SetValidators:input_type -> weft.v1.SetValidatorsRequest
-	34, // 71: weft.v1.NodeService.Bans:input_type -> weft.v1.BansRequest
-	37, // 72: weft.v1.NodeService.Ban:input_type -> weft.v1.BanRequest
-	39, // 73: weft.v1.NodeService.Unban:input_type -> weft.v1.UnbanRequest
-	41, // 74: weft.v1.NodeService.Topics:input_type -> weft.v1.TopicsRequest
-	44, // 75: weft.v1.NodeService.JoinTopic:input_type -> weft.v1.JoinTopicRequest
-	46, // 76: weft.v1.NodeService.LeaveTopic:input_type -> weft.v1.LeaveTopicRequest
-	48, // 77: weft.v1.NodeService.Publish:input_type -> weft.v1.PublishRequest
-	50, // 78: weft.v1.NodeService.Subscribe:input_type -> weft.v1.SubscribeRequest
-	53, // 79: weft.v1.NodeService.JoinObjectTopic:input_type -> weft.v1.JoinObjectTopicRequest
-	55, // 80: weft.v1.NodeService.LeaveObjectTopic:input_type -> weft.v1.LeaveObjectTopicRequest
-	58, // 81: weft.v1.NodeService.ObjectPut:input_type -> weft.v1.ObjectPutRequest
-	60, // 82: weft.v1.NodeService.ObjectGet:input_type -> weft.v1.ObjectGetRequest
-	62, // 83: weft.v1.NodeService.ObjectStat:input_type -> weft.v1.ObjectStatRequest
-	64, // 84: weft.v1.NodeService.ObjectList:input_type -> weft.v1.ObjectListRequest
-	67, // 85: weft.v1.NodeService.ObjectAnchor:input_type -> weft.v1.ObjectAnchorRequest
-	69, // 86: weft.v1.NodeService.ObjectProvide:input_type -> weft.v1.ObjectProvideRequest
-	71, // 87: weft.v1.NodeService.SubscribeObjects:input_type -> weft.v1.SubscribeObjectsRequest
-	73, // 88: weft.v1.NodeService.Broadcast:input_type -> weft.v1.BroadcastRequest
-	75, // 89: weft.v1.NodeService.Candidates:input_type -> weft.v1.CandidatesRequest
-	77, // 90: weft.v1.NodeService.Decide:input_type -> weft.v1.DecideRequest
-	79, // 91: weft.v1.NodeService.Validate:input_type -> weft.v1.ValidateRequest
-	81, // 92: weft.v1.NodeService.Events:input_type -> weft.v1.EventsRequest
-	83, // 93: weft.v1.NodeService.GetLogLevel:input_type -> weft.v1.GetLogLevelRequest
-	85, // 94: weft.v1.NodeService.SetLogLevel:input_type -> weft.v1.SetLogLevelRequest
-	87, // 95: weft.v1.NodeService.ConfigShow:input_type -> weft.v1.ConfigShowRequest
-	2,  // 96: weft.v1.NodeService.Id:output_type -> weft.v1.IdResponse
-	4,  // 97: weft.v1.NodeService.Status:output_type -> weft.v1.StatusResponse
-	6,  // 98: weft.v1.NodeService.Health:output_type -> weft.v1.HealthResponse
-	9,  // 99: weft.v1.NodeService.Version:output_type -> weft.v1.VersionResponse
-	11, // 100: weft.v1.NodeService.Peers:output_type -> weft.v1.PeersResponse
-	15, // 101: weft.v1.NodeService.Connect:output_type -> weft.v1.ConnectResponse
-	17, // 102: weft.v1.NodeService.Disconnect:output_type -> weft.v1.DisconnectResponse
-	19, // 103: weft.v1.NodeService.Ping:output_type -> weft.v1.PingResponse
-	22, // 104: weft.v1.NodeService.FindPeer:output_type -> weft.v1.FindPeerResponse
-	24, // 105: weft.v1.NodeService.ClosestPeers:output_type -> weft.v1.ClosestPeersResponse
-	27, // 106: weft.v1.NodeService.Claims:output_type -> weft.v1.ClaimsResponse
-	30, // 107: weft.v1.NodeService.Validators:output_type -> weft.v1.ValidatorsResponse
-	33, // 108: weft.v1.NodeService.SetValidators:output_type -> weft.v1.SetValidatorsResponse
-	35, // 109: weft.v1.NodeService.Bans:output_type -> weft.v1.BansResponse
-	38, // 110: weft.v1.NodeService.Ban:output_type -> weft.v1.BanResponse
-	40, // 111: weft.v1.NodeService.Unban:output_type -> weft.v1.UnbanResponse
-	42, // 112: weft.v1.NodeService.Topics:output_type -> weft.v1.TopicsResponse
-	45, // 113: weft.v1.NodeService.JoinTopic:output_type -> weft.v1.JoinTopicResponse
-	47, // 114: weft.v1.NodeService.LeaveTopic:output_type -> weft.v1.LeaveTopicResponse
-	49, // 115: weft.v1.NodeService.Publish:output_type -> weft.v1.PublishResponse
-	51, // 116: weft.v1.NodeService.Subscribe:output_type -> weft.v1.SubscribeResponse
-	54, // 117: weft.v1.NodeService.JoinObjectTopic:output_type -> weft.v1.JoinObjectTopicResponse
-	56, // 118: weft.v1.NodeService.LeaveObjectTopic:output_type -> weft.v1.LeaveObjectTopicResponse
-	59, // 119: weft.v1.NodeService.ObjectPut:output_type -> weft.v1.ObjectPutResponse
-	61, // 120: weft.v1.NodeService.ObjectGet:output_type -> weft.v1.ObjectGetResponse
-	63, // 121: weft.v1.NodeService.ObjectStat:output_type -> weft.v1.ObjectStatResponse
-	65, // 122: weft.v1.NodeService.ObjectList:output_type -> weft.v1.ObjectListResponse
-	68, // 123: weft.v1.NodeService.ObjectAnchor:output_type -> weft.v1.ObjectAnchorResponse
-	70, // 124: weft.v1.NodeService.ObjectProvide:output_type -> weft.v1.ObjectProvideResponse
-	72, // 125: weft.v1.NodeService.SubscribeObjects:output_type -> weft.v1.SubscribeObjectsResponse
-	74, // 126: weft.v1.NodeService.Broadcast:output_type -> weft.v1.BroadcastResponse
-	76, // 127: weft.v1.NodeService.Candidates:output_type -> weft.v1.CandidatesResponse
-	78, // 128: weft.v1.NodeService.Decide:output_type -> weft.v1.DecideResponse
-	80, // 129: weft.v1.NodeService.Validate:output_type -> weft.v1.ValidateResponse
-	82, // 130: weft.v1.NodeService.Events:output_type -> weft.v1.EventsResponse
-	84, // 131: weft.v1.NodeService.GetLogLevel:output_type -> weft.v1.GetLogLevelResponse
-	86, // 132: weft.v1.NodeService.SetLogLevel:output_type -> weft.v1.SetLogLevelResponse
-	88, // 133: weft.v1.NodeService.ConfigShow:output_type -> weft.v1.ConfigShowResponse
-	96, // [96:134] is the sub-list for method output_type
-	58, // [58:96] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	92,  // 0: weft.v1.StatusResponse.started:type_name -> google.protobuf.Timestamp
+	93,  // 1: weft.v1.StatusResponse.uptime:type_name -> google.protobuf.Duration
+	92,  // 2: weft.v1.StatusResponse.claim_signed:type_name -> google.protobuf.Timestamp
+	7,   // 3: weft.v1.HealthResponse.checks:type_name -> weft.v1.Check
+	12,  // 4: weft.v1.PeersResponse.peers:type_name -> weft.v1.Peer
+	93,  // 5: weft.v1.Peer.latency:type_name -> google.protobuf.Duration
+	92,  // 6: weft.v1.Peer.since:type_name -> google.protobuf.Timestamp
+	92,  // 7: weft.v1.Peer.retry_at:type_name -> google.protobuf.Timestamp
+	93,  // 8: weft.v1.Peer.pong:type_name -> google.protobuf.Duration
+	13,  // 9: weft.v1.Peer.terms:type_name -> weft.v1.ScoreTerm
+	92,  // 10: weft.v1.ScoreTerm.since:type_name -> google.protobuf.Timestamp
+	93,  // 11: weft.v1.ConnectRequest.timeout:type_name -> google.protobuf.Duration
+	12,  // 12: weft.v1.ConnectResponse.peer:type_name -> weft.v1.Peer
+	93,  // 13: weft.v1.PingRequest.interval:type_name -> google.protobuf.Duration
+	93,  // 14: weft.v1.PingRequest.timeout:type_name -> google.protobuf.Duration
+	20,  // 15: weft.v1.PingResponse.pongs:type_name -> weft.v1.Pong
+	93,  // 16: weft.v1.PingResponse.min:type_name -> google.protobuf.Duration
+	93,  // 17: weft.v1.PingResponse.mean:type_name -> google.protobuf.Duration
+	93,  // 18: weft.v1.PingResponse.max:type_name -> google.protobuf.Duration
+	93,  // 19: weft.v1.Pong.rtt:type_name -> google.protobuf.Duration
+	93,  // 20: weft.v1.FindPeerRequest.timeout:type_name -> google.protobuf.Duration
+	25,  // 21: weft.v1.FindPeerResponse.peer:type_name -> weft.v1.PeerAddrs
+	93,  // 22: weft.v1.FindPeerResponse.took:type_name -> google.protobuf.Duration
+	93,  // 23: weft.v1.ClosestPeersRequest.timeout:type_name -> google.protobuf.Duration
+	25,  // 24: weft.v1.ClosestPeersResponse.peers:type_name -> weft.v1.PeerAddrs
+	93,  // 25: weft.v1.ClosestPeersResponse.took:type_name -> google.protobuf.Duration
+	28,  // 26: weft.v1.ClaimsResponse.claims:type_name -> weft.v1.Claim
+	92,  // 27: weft.v1.Claim.signed:type_name -> google.protobuf.Timestamp
+	92,  // 28: weft.v1.Claim.expires:type_name -> google.protobuf.Timestamp
+	31,  // 29: weft.v1.ValidatorsResponse.validators:type_name -> weft.v1.Validator
+	31,  // 30: weft.v1.SetValidatorsRequest.validators:type_name -> weft.v1.Validator
+	36,  // 31: weft.v1.BansResponse.bans:type_name -> weft.v1.PeerBan
+	92,  // 32: weft.v1.PeerBan.until:type_name -> google.protobuf.Timestamp
+	93,  // 33: weft.v1.BanRequest.duration:type_name -> google.protobuf.Duration
+	36,  // 34: weft.v1.BanResponse.ban:type_name -> weft.v1.PeerBan
+	43,  // 35: weft.v1.TopicsResponse.topics:type_name -> weft.v1.Topic
+	54,  // 36: weft.v1.TopicsResponse.object_topics:type_name -> weft.v1.ObjectTopic
+	44,  // 37: weft.v1.Topic.tiers:type_name -> weft.v1.Tiers
+	45,  // 38: weft.v1.Tiers.peers:type_name -> weft.v1.TierPeer
+	92,  // 39: weft.v1.TierPeer.since:type_name -> google.protobuf.Timestamp
+	93,  // 40: weft.v1.TierPeer.delay:type_name -> google.protobuf.Duration
+	93,  // 41: weft.v1.PublishRequest.timeout:type_name -> google.protobuf.Duration
+	92,  // 42: weft.v1.SubscribeResponse.time:type_name -> google.protobuf.Timestamp
+	93,  // 43: weft.v1.ObjectTopic.keep_age:type_name -> google.protobuf.Duration
+	44,  // 44: weft.v1.ObjectTopic.tiers:type_name -> weft.v1.Tiers
+	93,  // 45: weft.v1.JoinObjectTopicRequest.keep_age:type_name -> google.protobuf.Duration
+	92,  // 46: weft.v1.Object.time:type_name -> google.protobuf.Timestamp
+	93,  // 47: weft.v1.ObjectPutRequest.timeout:type_name -> google.protobuf.Duration
+	93,  // 48: weft.v1.ObjectGetRequest.timeout:type_name -> google.protobuf.Duration
+	59,  // 49: weft.v1.ObjectGetResponse.object:type_name -> weft.v1.Object
+	92,  // 50: weft.v1.ObjectStatResponse.landed:type_name -> google.protobuf.Timestamp
+	68,  // 51: weft.v1.ObjectListResponse.entries:type_name -> weft.v1.ObjectEntry
+	92,  // 52: weft.v1.ObjectEntry.landed:type_name -> google.protobuf.Timestamp
+	93,  // 53: weft.v1.ObjectProvideRequest.timeout:type_name -> google.protobuf.Duration
+	59,  // 54: weft.v1.SubscribeObjectsResponse.object:type_name -> weft.v1.Object
+	92,  // 55: weft.v1.SubscribeObjectsResponse.landed:type_name -> google.protobuf.Timestamp
+	93,  // 56: weft.v1.BroadcastRequest.timeout:type_name -> google.protobuf.Duration
+	59,  // 57: weft.v1.CandidatesResponse.object:type_name -> weft.v1.Object
+	92,  // 58: weft.v1.CandidatesResponse.until:type_name -> google.protobuf.Timestamp
+	79,  // 59: weft.v1.ValidateRequest.decision:type_name -> weft.v1.DecideRequest
+	78,  // 60: weft.v1.ValidateResponse.candidate:type_name -> weft.v1.CandidatesResponse
+	92,  // 61: weft.v1.EventsResponse.time:type_name -> google.protobuf.Timestamp
+	91,  // 62: weft.v1.ConfigShowResponse.settings:type_name -> weft.v1.Setting
+	1,   // 63: weft.v1.NodeService.Id:input_type -> weft.v1.IdRequest
+	3,   // 64: weft.v1.NodeService.Status:input_type -> weft.v1.StatusRequest
+	5,   // 65: weft.v1.NodeService.Health:input_type -> weft.v1.HealthRequest
+	8,   // 66: weft.v1.NodeService.Version:input_type -> weft.v1.VersionRequest
+	10,  // 67: weft.v1.NodeService.Peers:input_type -> weft.v1.PeersRequest
+	14,  // 68: weft.v1.NodeService.Connect:input_type -> weft.v1.ConnectRequest
+	16,  // 69: weft.v1.NodeService.Disconnect:input_type -> weft.v1.DisconnectRequest
+	18,  // 70: weft.v1.NodeService.Ping:input_type -> weft.v1.PingRequest
+	21,  // 71: weft.v1.NodeService.FindPeer:input_type -> weft.v1.FindPeerRequest
+	23,  // 72: weft.v1.NodeService.ClosestPeers:input_type -> weft.v1.ClosestPeersRequest
+	26,  // 73: weft.v1.NodeService.Claims:input_type -> weft.v1.ClaimsRequest
+	29,  // 74: weft.v1.NodeService.Validators:input_type -> weft.v1.ValidatorsRequest
+	32,  // 75: weft.v1.NodeService.SetValidators:input_type -> weft.v1.SetValidatorsRequest
+	34,  // 76: weft.v1.NodeService.Bans:input_type -> weft.v1.BansRequest
+	37,  // 77: weft.v1.NodeService.Ban:input_type -> weft.v1.BanRequest
+	39,  // 78: weft.v1.NodeService.Unban:input_type -> weft.v1.UnbanRequest
+	41,  // 79: weft.v1.NodeService.Topics:input_type -> weft.v1.TopicsRequest
+	46,  // 80: weft.v1.NodeService.JoinTopic:input_type -> weft.v1.JoinTopicRequest
+	48,  // 81: weft.v1.NodeService.LeaveTopic:input_type -> weft.v1.LeaveTopicRequest
+	50,  // 82: weft.v1.NodeService.Publish:input_type -> weft.v1.PublishRequest
+	52,  // 83: weft.v1.NodeService.Subscribe:input_type -> weft.v1.SubscribeRequest
+	55,  // 84: weft.v1.NodeService.JoinObjectTopic:input_type -> weft.v1.JoinObjectTopicRequest
+	57,  // 85: weft.v1.NodeService.LeaveObjectTopic:input_type -> weft.v1.LeaveObjectTopicRequest
+	60,  // 86: weft.v1.NodeService.ObjectPut:input_type -> weft.v1.ObjectPutRequest
+	62,  // 87: weft.v1.NodeService.ObjectGet:input_type -> weft.v1.ObjectGetRequest
+	64,  // 88: weft.v1.NodeService.ObjectStat:input_type -> weft.v1.ObjectStatRequest
+	66,  // 89: weft.v1.NodeService.ObjectList:input_type -> weft.v1.ObjectListRequest
+	69,  // 90: weft.v1.NodeService.ObjectAnchor:input_type -> weft.v1.ObjectAnchorRequest
+	71,  // 91: weft.v1.NodeService.ObjectProvide:input_type -> weft.v1.ObjectProvideRequest
+	73,  // 92: weft.v1.NodeService.SubscribeObjects:input_type -> weft.v1.SubscribeObjectsRequest
+	75,  // 93: weft.v1.NodeService.Broadcast:input_type -> weft.v1.BroadcastRequest
+	77,  // 94: weft.v1.NodeService.Candidates:input_type -> weft.v1.CandidatesRequest
+	79,  // 95: weft.v1.NodeService.Decide:input_type -> weft.v1.DecideRequest
+	81,  // 96: weft.v1.NodeService.Validate:input_type -> weft.v1.ValidateRequest
+	83,  // 97: weft.v1.NodeService.Events:input_type -> weft.v1.EventsRequest
+	85,  // 98: weft.v1.NodeService.GetLogLevel:input_type -> weft.v1.GetLogLevelRequest
+	87,  // 99: weft.v1.NodeService.SetLogLevel:input_type -> weft.v1.SetLogLevelRequest
+	89,  // 100: weft.v1.NodeService.ConfigShow:input_type -> weft.v1.ConfigShowRequest
+	2,   // 101: weft.v1.NodeService.Id:output_type -> weft.v1.IdResponse
+	4,   // 102: weft.v1.NodeService.Status:output_type -> weft.v1.StatusResponse
+	6,   // 103: weft.v1.NodeService.Health:output_type -> weft.v1.HealthResponse
+	9,   // 104: weft.v1.NodeService.Version:output_type -> weft.v1.VersionResponse
+	11,  // 105: weft.v1.NodeService.Peers:output_type -> weft.v1.PeersResponse
+	15,  // 106: weft.v1.NodeService.Connect:output_type -> weft.v1.ConnectResponse
+	17,  // 107: weft.v1.NodeService.Disconnect:output_type -> weft.v1.DisconnectResponse
+	19,  // 108: weft.v1.NodeService.Ping:output_type -> weft.v1.PingResponse
+	22,  // 109: weft.v1.NodeService.FindPeer:output_type -> weft.v1.FindPeerResponse
+	24,  // 110: weft.v1.NodeService.ClosestPeers:output_type -> weft.v1.ClosestPeersResponse
+	27,  // 111: weft.v1.NodeService.Claims:output_type -> weft.v1.ClaimsResponse
+	30,  // 112: weft.v1.NodeService.Validators:output_type -> weft.v1.ValidatorsResponse
+	33,  // 113: weft.v1.NodeService.SetValidators:output_type -> weft.v1.SetValidatorsResponse
+	35,  // 114: weft.v1.NodeService.Bans:output_type -> weft.v1.BansResponse
+	38,  // 115: weft.v1.NodeService.Ban:output_type -> weft.v1.BanResponse
+	40,  // 116: weft.v1.NodeService.Unban:output_type -> weft.v1.UnbanResponse
+	42,  // 117: weft.v1.NodeService.Topics:output_type -> weft.v1.TopicsResponse
+	47,  // 118: weft.v1.NodeService.JoinTopic:output_type -> weft.v1.JoinTopicResponse
+	49,  // 119: weft.v1.NodeService.LeaveTopic:output_type -> weft.v1.LeaveTopicResponse
+	51,  // 120: weft.v1.NodeService.Publish:output_type -> weft.v1.PublishResponse
+	53,  // 121: weft.v1.NodeService.Subscribe:output_type -> weft.v1.SubscribeResponse
+	56,  // 122: weft.v1.NodeService.JoinObjectTopic:output_type -> weft.v1.JoinObjectTopicResponse
+	58,  // 123: weft.v1.NodeService.LeaveObjectTopic:output_type -> weft.v1.LeaveObjectTopicResponse
+	61,  // 124: weft.v1.NodeService.ObjectPut:output_type -> weft.v1.ObjectPutResponse
+	63,  // 125: weft.v1.NodeService.ObjectGet:output_type -> weft.v1.ObjectGetResponse
+	65,  // 126: weft.v1.NodeService.ObjectStat:output_type -> weft.v1.ObjectStatResponse
+	67,  // 127: weft.v1.NodeService.ObjectList:output_type -> weft.v1.ObjectListResponse
+	70,  // 128: weft.v1.NodeService.ObjectAnchor:output_type -> weft.v1.ObjectAnchorResponse
+	72,  // 129: weft.v1.NodeService.ObjectProvide:output_type -> weft.v1.ObjectProvideResponse
+	74,  // 130: weft.v1.NodeService.SubscribeObjects:output_type -> weft.v1.SubscribeObjectsResponse
+	76,  // 131: weft.v1.NodeService.Broadcast:output_type -> weft.v1.BroadcastResponse
+	78,  // 132: weft.v1.NodeService.Candidates:output_type -> weft.v1.CandidatesResponse
+	80,  // 133: weft.v1.NodeService.Decide:output_type -> weft.v1.DecideResponse
+	82,  // 134: weft.v1.NodeService.Validate:output_type -> weft.v1.ValidateResponse
+	84,  // 135: weft.v1.NodeService.Events:output_type -> weft.v1.EventsResponse
+	86,  // 136: weft.v1.NodeService.GetLogLevel:output_type -> weft.v1.GetLogLevelResponse
+	88,  // 137: weft.v1.NodeService.SetLogLevel:output_type -> weft.v1.SetLogLevelResponse
+	90,  // 138: weft.v1.NodeService.ConfigShow:output_type -> weft.v1.ConfigShowResponse
+	101, // [101:139] is the sub-list for method output_type
+	63,  // [63:101] is the sub-list for method input_type
+	63,  // [63:63] is the sub-list for extension type_name
+	63,  // [63:63] is the sub-list for extension extendee
+	0,   // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_weft_proto_init() }
@@ -6680,14 +6995,14 @@ func file_weft_v1_weft_proto_init() {
 	file_weft_v1_weft_proto_msgTypes[4].OneofWrappers = []any{}
 	file_weft_v1_weft_proto_msgTypes[12].OneofWrappers = []any{}
 	file_weft_v1_weft_proto_msgTypes[31].OneofWrappers = []any{}
-	file_weft_v1_weft_proto_msgTypes[71].OneofWrappers = []any{}
+	file_weft_v1_weft_proto_msgTypes[73].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_v1_weft_proto_rawDesc), len(file_weft_v1_weft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   90,
+			NumMessages:   92,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
