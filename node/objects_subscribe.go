@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/adapters/store"
+	"github.com/weftnet/weft/protocols/dissemination"
 )
 
 // Delivery is one object of a subscription.
@@ -22,7 +23,8 @@ type Delivery struct {
 type ObjectSubscription struct {
 	p     *parts
 	topic string
-	after uint64
+	after uint64 // what was delivered
+	from  uint64 // what was pruned before the start: the store may have it still
 	ready []store.ObjectRecord
 }
 
@@ -50,6 +52,10 @@ func (n *Node) SubscribeObjectsAfter(ctx context.Context, topic string, seq uint
 	if err := n.hasTopic(ctx, topic); err != nil {
 		return nil, err
 	}
+	pruned, err := askObjects(ctx, n, func(m *dissemination.Machine, _ time.Time) uint64 { return m.PrunedTo(topic) })
+	if err != nil {
+		return nil, err
+	}
 	p, err := n.live()
 	if err != nil {
 		return nil, err
@@ -57,7 +63,7 @@ func (n *Node) SubscribeObjectsAfter(ctx context.Context, topic string, seq uint
 	if last := p.store.LastSeq(topic); seq > last {
 		return nil, fmt.Errorf("%w: the last object of %q has the number %d, not yet %d: is this the node that you read before?", ErrArgument, topic, last, seq)
 	}
-	return &ObjectSubscription{p: p, topic: topic, after: seq}, nil
+	return &ObjectSubscription{p: p, topic: topic, after: seq, from: pruned}, nil
 }
 
 // Next waits for the next object. It ends with the context's error, or with ErrClosed
@@ -66,7 +72,7 @@ func (s *ObjectSubscription) Next(ctx context.Context) (Delivery, error) {
 	for len(s.ready) == 0 {
 		more := s.p.objects.next(s.topic) // before reading, so that nothing is overlooked
 		var err error
-		if s.ready, err = s.p.store.ObjectLog(s.topic, s.after, readAhead, readAheadBytes); err != nil {
+		if s.ready, err = s.p.store.ObjectLog(s.topic, max(s.after, s.from), readAhead, readAheadBytes); err != nil {
 			return Delivery{}, err
 		}
 		if len(s.ready) > 0 {

@@ -138,3 +138,17 @@ func TestAPutIsRefusedWithAReason(t *testing.T) {
 		}
 	}
 }
+
+// What is pruned is not delivered, although the store may have it for a while.
+func TestASubscriptionBeginsWithTheFirstThatIsKept(t *testing.T) {
+	n := start(t, carrying("blocks", func(o *node.ObjectTopic) { o.KeepObjects = 3 }))
+	for i := range 5 {
+		put(t, n, "blocks", fmt.Sprint("block ", i))
+	}
+	s := reads(t, n, "blocks", 1)
+	for i, want := range []struct{ seq, missed uint64 }{{3, 1}, {4, 0}, {5, 0}} {
+		if d := delivered(t, s); d.Seq != want.seq || d.Missed != want.missed {
+			t.Errorf("delivery %d is number %d after %d that are missed, want %+v", i, d.Seq, d.Missed, want)
+		}
+	}
+}

@@ -175,5 +175,13 @@ func (m *Machine) List(topic string, after uint64, most int) []Entry {
 	return slices.Clone(rest[:min(most, len(rest))])
 }
 
+// PrunedTo is the number up to which a topic's log is pruned since the start.
+func (m *Machine) PrunedTo(topic string) uint64 {
+	if l := m.topics[topic]; l != nil {
+		return l.prunedTo
+	}
+	return 0
+}
+
 // Failed is why nothing can be kept; nil: all is well.
 func (m *Machine) Failed() error { return m.failed }
