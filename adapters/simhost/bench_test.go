@@ -18,7 +18,8 @@ var bench = struct {
 	strategies, out   *string
 	loss, churn, kill *float64
 	interval          *time.Duration
-	attacks           *bool
+	attacks, drawn    *bool
+	lastMile          *time.Duration
 }{
 	flag.Bool("bench", false, "run the comparison of TestBench"),
 	flag.Int("n", 0, "`nodes`; 0: every case of docs/performance.md"),
@@ -33,6 +34,8 @@ var bench = struct {
 	flag.Float64("kill", 0, "share of nodes that vanish at once, for good"),
 	flag.Duration("interval", 0, "time between messages; 0: by size"),
 	flag.Bool("attacks", false, "all of TestAttacks, for long"),
+	flag.Bool("drawn", false, "delays between regions drawn by chance, not those of cloud providers"),
+	flag.Duration("lastmile", DefaultConfig().LastMile, "mean delay of a node's own link"),
 }
 
 // strategies are all that can be compared.
@@ -72,12 +75,14 @@ func benchConfigs() (configs []Config) {
 		for _, set := range figures {
 			cfg := DefaultConfig()
 			set(&cfg)
+			cfg.Drawn, cfg.LastMile = *bench.drawn, *bench.lastMile
 			configs = append(configs, cfg)
 		}
 		return configs
 	}
 	cfg := DefaultConfig()
 	cfg.Nodes, cfg.Size, cfg.Messages, cfg.Warmup = *bench.n, *bench.size, *bench.messages, *bench.warmup
+	cfg.Drawn, cfg.LastMile = *bench.drawn, *bench.lastMile
 	cfg.Loss, cfg.Churn, cfg.Kill, cfg.Interval = *bench.loss, *bench.churn, *bench.kill, *bench.interval
 	return []Config{cfg}
 }

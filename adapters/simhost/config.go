@@ -17,6 +17,7 @@ type Config struct {
 	Settle   time.Duration // from connecting to the first message
 	Drain    time.Duration // from the last message to the end
 	Mbps     float64       // of each link, up and down
+	Drawn    bool          // delays between regions by chance, not as cloud providers publish them
 	LastMile time.Duration // mean of a node's own delay
 	Loss     float64       // of packets, 0 to 1
 	Churn    float64       // share of the nodes that vanish in a minute; each returns after Away

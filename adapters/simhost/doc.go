@@ -12,7 +12,8 @@
 // # The model
 //
 // Nodes live in nine regions of the world, one-way delays between these are 5 to
-// 150 ms, and each node adds its own last mile, exponentially distributed. Links
+// 150 ms (as cloud providers publish them or, with Config.Drawn, by chance, so that
+// detours often pay), and each node adds its own last mile, exponentially distributed. Links
 // have a rate each way, queues are FQ-CoDel (simnet's). Each node dials ten others.
 // Transport is QUIC with all its handshakes, windows and acknowledgements, and
 // every packet counts. Computing takes no time.

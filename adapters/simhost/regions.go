@@ -11,9 +11,18 @@ var (
 	weights     = [...]int{20, 14, 5, 14, 20, 3, 8, 11, 5} // chosen: about where public nodes of blockchains are
 )
 
-// delays are one-way delays between regions in ms: half of the round trips that
-// cloud providers publish for these pairs, rounded.
-var delays = [len(regionNames)][len(regionNames)]int{
+// geography is the one-way delay between regions in ms.
+type geography [len(regionNames)][len(regionNames)]int
+
+// Delays between regions.
+const (
+	least = 5 // ms, also within a region
+	most  = 150
+)
+
+// cloud is half of the round trips that cloud providers publish for these pairs,
+// rounded. A detour over a third region hardly ever pays.
+var cloud = geography{
 	{5, 32, 57, 35, 45, 112, 95, 75, 100},
 	{32, 5, 87, 65, 73, 143, 110, 52, 70},
 	{57, 87, 5, 90, 100, 150, 150, 130, 150},
@@ -23,6 +32,19 @@ var delays = [len(regionNames)][len(regionNames)]int{
 	{95, 110, 150, 62, 58, 115, 5, 62, 75},
 	{75, 52, 130, 105, 112, 150, 62, 5, 52},
 	{100, 70, 150, 130, 140, 150, 75, 52, 5},
+}
+
+// drawn is a geography with delays by chance, so that detours often pay: what a
+// network gains from choosing whom to listen to shows.
+func drawn(rng *rand.Rand) (g geography) {
+	for i := range g {
+		g[i][i] = least
+		for j := range i {
+			g[i][j] = least + rng.IntN(most-least+1)
+			g[j][i] = g[i][j]
+		}
+	}
+	return g
 }
 
 // place is where a node is, and how far from its region's centre.
@@ -39,9 +61,4 @@ func randomPlace(rng *rand.Rand, mean time.Duration) place {
 		}
 	}
 	panic("weights do not add up to 100")
-}
-
-// delay is the one-way delay between two nodes.
-func (p place) delay(q place) time.Duration {
-	return time.Duration(delays[p.region][q.region])*time.Millisecond + p.lastMile + q.lastMile
 }

@@ -14,6 +14,7 @@ import (
 // World is all that chance decides. It is never changed after it is made.
 type World struct {
 	Config Config
+	delays geography
 	places []place
 	keys   []crypto.PrivKey
 	dials  [][]int // by node: whom it dials
@@ -67,7 +68,10 @@ func NewWorld(cfg Config) (*World, error) {
 		return nil, err
 	}
 	rng := rand.New(rand.NewPCG(uint64(cfg.Seed), 0x77656674))
-	w := &World{Config: cfg}
+	w := &World{Config: cfg, delays: cloud}
+	if cfg.Drawn {
+		w.delays = drawn(rng)
+	}
 	for range cfg.Nodes {
 		w.places = append(w.places, randomPlace(rng, cfg.LastMile))
 		w.keys = append(w.keys, randomKey(rng))
@@ -170,7 +174,10 @@ func (w *World) living(node int, at time.Duration) bool {
 }
 
 // delay is the one-way delay between two nodes.
-func (w *World) delay(a, b int) time.Duration { return w.places[a].delay(w.places[b]) }
+func (w *World) delay(a, b int) time.Duration {
+	p, q := w.places[a], w.places[b]
+	return time.Duration(w.delays[p.region][q.region])*time.Millisecond + p.lastMile + q.lastMile
+}
 
 // links are the connections that are opened.
 func (w *World) links(which func(link) bool) (links []link) {

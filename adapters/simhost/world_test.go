@@ -2,6 +2,7 @@ package simhost
 
 import (
 	"errors"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
@@ -97,14 +98,19 @@ func TestBounds(t *testing.T) {
 }
 
 func TestDelaysAreSymmetricAndInRange(t *testing.T) {
-	total := 0
-	for i, row := range delays {
-		total += weights[i]
-		for j, d := range row {
-			if d != delays[j][i] || d < 5 || d > 150 {
-				t.Errorf("%s to %s: %d ms, back %d ms, want 5 to 150 and the same", regionNames[i], regionNames[j], d, delays[j][i])
+	for name, delays := range map[string]geography{"cloud": cloud, "drawn": drawn(rand.New(rand.NewPCG(1, 1)))} {
+		for i, row := range delays {
+			for j, d := range row {
+				if d != delays[j][i] || d < least || d > most {
+					t.Errorf("%s, %s to %s: %d ms, back %d ms, want %d to %d and the same",
+						name, regionNames[i], regionNames[j], d, delays[j][i], least, most)
+				}
 			}
 		}
+	}
+	total := 0
+	for _, w := range weights {
+		total += w
 	}
 	if total != 100 {
 		t.Errorf("weights add up to %d, want 100", total)
