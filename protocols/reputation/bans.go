@@ -25,7 +25,7 @@ type Ban struct {
 }
 
 // table is the bans of peers, or of groups; also past ones, until they are forgiven.
-// Half of it may be bans by hand. They give way to nothing; of the others the one that
+// Half of it may be bans by hand. They give way to no other ban; of the others the one that
 // ends first does.
 type table[K ~string] struct {
 	list map[K]Ban
@@ -82,17 +82,19 @@ func (t *table[K]) firm(now time.Time) (n int) {
 	return n
 }
 
-func (t *table[K]) endsFirst(now time.Time) (first K) {
-	var until time.Time
-	for k, b := range t.list {
-		if firm(now, b) {
-			continue
+// endsFirst is the ban to give way. After a clock was set back all may be firm again:
+// then it is one of them.
+func (t *table[K]) endsFirst(now time.Time) K {
+	return slices.MinFunc(slices.Collect(maps.Keys(t.list)), func(k, l K) int {
+		a, b := t.list[k], t.list[l]
+		switch f, g := firm(now, a), firm(now, b); {
+		case f && !g:
+			return 1
+		case g && !f:
+			return -1
 		}
-		if first == "" || b.Until.Before(until) || b.Until.Equal(until) && k < first {
-			first, until = k, b.Until
-		}
-	}
-	return first
+		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(k, l))
+	})
 }
 
 // lift ends a ban, and says whether there was one.
