@@ -84,18 +84,7 @@ func TestAForgedObjectBansItsSenderByEveryWay(t *testing.T) {
 	}{
 		"broadcast": {"broadcast", func(_ *testing.T, f *forger, b []byte) { f.broadcasts(b) }},
 		"mesh": {"gossip", func(t *testing.T, f *forger, b []byte) {
-			ps, err := pubsub.NewGossipSub(t.Context(), f.host, pubsub.WithMessageSignaturePolicy(pubsub.LaxNoSign), pubsub.WithFloodPublish(true))
-			if err != nil {
-				t.Fatal(err)
-			}
-			topic, err := ps.Join("votes")
-			if err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, "the node in the topic", func() bool { return len(topic.ListPeers()) == 1 })
-			if err := topic.Publish(soon(t), b); err != nil {
-				t.Fatal(err)
-			}
+			publishPlainly(t, f.rawPeer, b, pubsub.WithMessageSignaturePolicy(pubsub.LaxNoSign))
 		}},
 		"infection, pushed": {"infect", func(_ *testing.T, f *forger, b []byte) {
 			f.says(infect.ObjectsProtocol, infect.TypePush, infect.Message{Item: b}.Append(infect.TypePush, nil))
@@ -124,6 +113,41 @@ func TestAForgedObjectBansItsSenderByEveryWay(t *testing.T) {
 			awaitState(t, n, object.IDOf(forged), "invalid")
 			awaitState(t, honest, object.IDOf(forged), "unknown")
 		})
+	}
+}
+
+// publishPlainly publishes to the topic votes by go-libp2p-pubsub.
+func publishPlainly(t *testing.T, r *rawPeer, data []byte, opts ...pubsub.Option) {
+	t.Helper()
+	ps, err := pubsub.NewGossipSub(t.Context(), r.host, append(opts, pubsub.WithFloodPublish(true))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	topic, err := ps.Join("votes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the node in the topic", func() bool { return len(topic.ListPeers()) == 1 })
+	if err := topic.Publish(soon(t), data); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A plain peer with default settings may bring an object to its topic. What is none
+// bans it.
+func TestAPlainPeerOnAnObjectTopicIsJudgedAsAnybody(t *testing.T) {
+	n := start(t, carrying("votes"))
+	good, bad := newPlainPeer(t), newPlainPeer(t)
+	good.connect(n)
+	bad.connect(n)
+	publishPlainly(t, good, vote(t, "good"))
+	if d := delivered(t, reads(t, n, "votes", 0)); string(d.Payload) != "good" {
+		t.Errorf("delivered %q", d.Payload)
+	}
+	publishPlainly(t, bad, []byte("no object"))
+	awaitEvent(t, n.EventsAfter(0), "peer.banned", bad.host.ID())
+	if !slices.ContainsFunc(n.Peers(), func(p node.Peer) bool { return p.ID == good.host.ID() }) {
+		t.Error("the other is gone, too")
 	}
 }
 

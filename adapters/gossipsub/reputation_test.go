@@ -11,6 +11,7 @@ import (
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"google.golang.org/protobuf/proto"
 
@@ -215,12 +216,17 @@ func publishDirect(t *testing.T, n, p *PubSub, data string) {
 func signed(t *testing.T, p *PubSub, topic, data string) *pb.Message {
 	t.Helper()
 	m := &pb.Message{From: []byte(p.host.ID()), Seqno: []byte(fmt.Sprintf("%08d", time.Now().UnixNano()%1e8)), Topic: &topic, Data: []byte(data)}
+	sign(t, p.host.Peerstore().PrivKey(p.host.ID()), m)
+	return m
+}
+
+func sign(t *testing.T, key crypto.PrivKey, m *pb.Message) {
+	t.Helper()
 	raw, err := proto.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Signature, err = p.host.Peerstore().PrivKey(p.host.ID()).Sign(append([]byte(pubsub.SignPrefix), raw...)); err != nil {
+	if m.Signature, err = key.Sign(append([]byte(pubsub.SignPrefix), raw...)); err != nil {
 		t.Fatal(err)
 	}
-	return m
 }
