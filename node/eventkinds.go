@@ -14,7 +14,7 @@ var EventKinds = []string{
 	"peer.connected", "peer.dial_failed", "peer.dropped", "peer.disconnected",
 	"peer.member", "peer.rejected", "peer.plain", "peer.left", "peer.silent",
 	"peer.offence", "peer.banned", "peer.unbanned", "group.banned", "group.unbanned",
-	"tier.eager", "tier.lazy", "claim.unsigned", "object.invalid", "object.expired", "store.failed",
+	"tier.eager", "tier.lazy", "claim.unsigned", "object.invalid", "object.expired", "object.stranded", "store.failed",
 }
 
 // kindWanted says whether a kind is one of those asked for, or of a group among

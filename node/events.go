@@ -25,8 +25,9 @@ import (
 //     announce them only); Text names the topic and says why
 //   - claim.unsigned (our own addresses could not be signed)
 //   - object.invalid (a peer sent an object that nobody may take for valid),
-//     object.expired (one was given up that waited for others; told at most once in a
-//     minute)
+//     object.expired (one was given up that waited for others), object.stranded (one
+//     waits for what everybody has pruned: Text says how to go on); each told at most
+//     once in a minute
 //   - store.failed (objects can be neither kept nor delivered until a restart)
 type Event struct {
 	Seq  uint64    // counts up from 1 for each node's run

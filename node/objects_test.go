@@ -2,10 +2,13 @@ package node_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/weftnet/weft/node"
 )
@@ -150,5 +153,35 @@ func TestASubscriptionBeginsWithTheFirstThatIsKept(t *testing.T) {
 		if d := delivered(t, s); d.Seq != want.seq || d.Missed != want.missed {
 			t.Errorf("delivery %d is number %d after %d that are missed, want %+v", i, d.Seq, d.Missed, want)
 		}
+	}
+}
+
+// Who comes when everybody has pruned the beginning is told from where to go on.
+func TestAStrandedNodeGoesOnFromTheAnchorThatItIsTold(t *testing.T) {
+	topic := carrying("blocks", func(o *node.ObjectTopic) { o.KeepBytes = 4 << 10 }) // so little that bytes do not stay for long
+	a := start(t, topic)
+	var chain []node.ObjectID
+	for i := range 50 {
+		chain = append(chain, put(t, a, "blocks", fmt.Sprintf("%1000d", i), chain[max(0, i-1):i]...))
+	}
+	eventually(t, "the bytes of the first are gone", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, err := a.GetObject(ctx, chain[0])
+		return err != nil
+	})
+	b := start(t, topic, joining(a))
+	told := b.Events()
+	defer told.Close()
+	text := awaitEvent(t, told, "object.stranded", "").Text
+	anchor, err := node.ParseObjectID(text[strings.LastIndexByte(text, ' ')+1:])
+	if err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	if err := b.AnchorObject(soon(t), "blocks", anchor); err != nil {
+		t.Fatal(err)
+	}
+	log := reads(t, b, "blocks", 0)
+	for d := delivered(t, log); d.ID != chain[len(chain)-1]; d = delivered(t, log) {
 	}
 }

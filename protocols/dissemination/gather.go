@@ -8,7 +8,6 @@ import (
 	"github.com/weftnet/weft/protocols/core"
 	"github.com/weftnet/weft/protocols/fetch"
 	"github.com/weftnet/weft/protocols/object"
-	"github.com/weftnet/weft/protocols/pending"
 )
 
 // maxHolders is how many random members are asked beside those that are known to
@@ -87,6 +86,7 @@ func (m *Machine) got(a fetch.Got, out *[]core.Effect) {
 func (m *Machine) exhausted(a fetch.Exhausted, out *[]core.Effect) {
 	m.blameAbsent(a, out)
 	m.failedListed(a, out)
+	m.warnPruned(a, out)
 	needed := len(m.gets[a.ID]) > 0 || len(m.pending.Waiters(a.ID, 1)) > 0
 	switch {
 	case !needed:
@@ -146,17 +146,6 @@ func (m *Machine) missedOne(c Missed) {
 		m.fetch.Want(m.now, fetch.Want{ID: c.ID, Holders: m.holders(c.Topic, c.Peer)}, &m.actions)
 	}
 }
-
-// known says that an object is held, or on its way to be.
-func (m *Machine) known(id object.ID) bool {
-	return m.holds(id) || m.judging[id] != nil || m.waits(id) || m.condemned.has(m.now, id) || m.shunned.has(m.now, id)
-}
-
-// waits says that an object is here, and waits for others.
-func (m *Machine) waits(id object.ID) bool { return m.pending.State(id).State == pending.StateWaiting }
-
-// parked says that an object came, found no room, and is fetched when there is some.
-func (m *Machine) parked(id object.ID) bool { return m.pending.State(id).State == pending.StateParked }
 
 // get asks for an object on behalf of the node's user.
 func (m *Machine) get(c Get, out *[]core.Effect) {

@@ -44,6 +44,7 @@ type Machine struct {
 	changedAt  time.Time          // of validators
 	lookups    core.Bucket
 	tellings   core.Bucket // of objects that expired
+	warnings   core.Bucket // of what cannot be had any more
 	unsaved    int         // bytes
 	failed     error       // of the store
 	landedAt   time.Time
@@ -65,6 +66,7 @@ func New(cfg Config, rng *rand.Rand, now time.Time) (*Machine, error) {
 		lookups: core.Bucket{PerSecond: float64(cfg.LookupsPerMin) / 60, Most: float64(cfg.LookupsPerMin)},
 	}
 	m.tellings = core.Bucket{PerSecond: 1 / tellEvery.Seconds(), Most: 1}
+	m.warnings = m.tellings
 	m.pending = pending.New(cfg.Pending)
 	m.fetch = fetch.New(cfg.Fetch, m.size, now)
 	m.catchup = catchup.New(cfg.Catchup, logs{m}, rng)
@@ -92,33 +94,6 @@ func (m *Machine) Handle(now time.Time, ev core.Event, out *[]core.Effect) {
 	}
 	m.settle(out)
 }
-
-// place is where a held object is; an anchor has no number in the log.
-type place struct {
-	log *log
-	seq uint64
-}
-
-// entry is what the log has of a held object; false: it is pruned, or an anchor.
-func (p place) entry() (Entry, bool) {
-	if p.seq <= p.log.prunedTo {
-		return Entry{}, false
-	}
-	return p.log.entries[p.log.from(p.seq-1)], true
-}
-
-// size is how many bytes of an object are held.
-func (m *Machine) size(id object.ID) int {
-	p := m.held[id]
-	if p.log == nil {
-		return 0
-	}
-	e, _ := p.entry()
-	return e.Size
-}
-
-// holds says whether an object counts as held.
-func (m *Machine) holds(id object.ID) bool { return m.held[id].log != nil }
 
 func (m *Machine) joined(peer core.PeerID) {
 	m.members = append(m.members, peer)
@@ -215,6 +190,26 @@ func (m *Machine) act(a core.Action, out *[]core.Effect) {
 		*out = append(*out, a)
 	case core.Penalize:
 		m.blame(a.Peer, a.Offence, a.Detail, out)
+	case catchup.List:
+		m.list(a)
+	case catchup.Missing:
+		m.missing(a)
+	case infect.Check:
+		m.inspect(byInfection, a.ID[:], a.From, a.Item, out)
+	case infect.Lost:
+		m.want(object.ID(a.ID), false)
+	case infect.Provide:
+		m.provide(a, out)
+	case broadcast.Heard:
+		m.inspect(byBroadcast, nil, a.From, a.Object, out)
+	default:
+		m.actMissing(a, out)
+	}
+}
+
+// actMissing carries out an action of those that deal with what is missing.
+func (m *Machine) actMissing(a core.Action, out *[]core.Effect) {
+	switch a := a.(type) {
 	case pending.Ready:
 		m.complete(a.Item.Body.(*item), out)
 	case pending.Fallen:
@@ -235,18 +230,6 @@ func (m *Machine) act(a core.Action, out *[]core.Effect) {
 		m.exhausted(a, out)
 	case fetch.Serve:
 		m.serve(a, out)
-	case catchup.List:
-		m.list(a)
-	case catchup.Missing:
-		m.missing(a)
-	case infect.Check:
-		m.inspect(byInfection, a.ID[:], a.From, a.Item, out)
-	case infect.Lost:
-		m.want(object.ID(a.ID), false)
-	case infect.Provide:
-		m.provide(a, out)
-	case broadcast.Heard:
-		m.inspect(byBroadcast, nil, a.From, a.Object, out)
 	}
 }
 
@@ -297,78 +280,6 @@ func (m *Machine) command(body any, out *[]core.Effect) {
 	case Holders:
 		m.found(c, out)
 	}
-}
-
-// carry adds a topic.
-func (m *Machine) carry(c Carry) {
-	l := m.topics[c.Topic.Name]
-	if l == nil {
-		l = newLog(c.Topic)
-		m.topics[c.Topic.Name] = l
-		for _, e := range c.Log {
-			l.add(e)
-			m.held[e.ID] = place{l, e.Seq}
-		}
-		l.next = max(l.next, c.Last+1)
-		for _, id := range c.Pruned {
-			m.remember(l, id)
-		}
-	}
-	l.configure(c.Topic)
-	m.retain(l)
-	m.announce()
-}
-
-// announce tells everybody which topics we carry.
-func (m *Machine) announce() {
-	if err := m.catchup.SetTopics(m.now, m.names(), &m.actions); err != nil {
-		panic("dissemination: " + err.Error()) // names are checked before
-	}
-}
-
-// abandon drops a topic: what it holds is not held any more.
-func (m *Machine) abandon(name string) {
-	l := m.topics[name]
-	if l == nil {
-		return
-	}
-	delete(m.topics, name)
-	for _, e := range l.entries {
-		delete(m.held, e.ID)
-	}
-	for _, id := range l.pruned {
-		delete(m.held, id)
-	}
-	m.announce()
-}
-
-func (m *Machine) names() []string {
-	names := make([]string, 0, len(m.topics))
-	for name := range m.topics {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-func (m *Machine) setValidators(c SetValidators) {
-	set := make(map[string]bool, len(c.Keys))
-	for _, k := range c.Keys {
-		set[string(k)] = true
-	}
-	m.validators, m.changedAt = set, m.now
-}
-
-// anchor makes an ID count as held, so that what depends on it can be valid.
-func (m *Machine) anchor(c Anchor, out *[]core.Effect) {
-	l := m.topics[c.Topic]
-	if l == nil || m.holds(c.ID) {
-		return
-	}
-	m.remember(l, c.ID)
-	m.unwant(c.ID)
-	perform(out, SaveAnchor(c))
-	m.pending.Landed(m.now, c.ID, &m.actions)
 }
 
 // saveFailed stops everything that would have to be kept: an object that is not on

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -515,5 +516,25 @@ func TestThatObjectsExpireIsToldOnce(t *testing.T) {
 	}
 	if told != 1 {
 		t.Errorf("told of %d times, want once", told)
+	}
+}
+
+// Who waits for what all others have pruned is told where to go on, once in a minute.
+func TestWhatIsStrandedIsToldOf(t *testing.T) {
+	for status, want := range map[fetch.Status]int{fetch.StatusPruned: 1, fetch.StatusNotFound: 0, fetch.StatusRefused: 0} {
+		r, c := newRig(t, blocks()), chain(t, 3)
+		r.do(core.Joined{Peer: alice})
+		r.offers(alice, c[2])
+		r.answers(alice, r.requests(alice)[0], status, Parcel{})
+		r.pass(40 * time.Second)
+		told := 0
+		for _, e := range r.out {
+			if n, ok := e.(core.Notify); ok && n.Notice.Kind == "object.stranded" && strings.Contains(n.Notice.Text, `anchor "blocks" `+c[1].ID.String()) {
+				told++
+			}
+		}
+		if told != want {
+			t.Errorf("status %v: told of %d times, want %d", status, told, want)
+		}
 	}
 }

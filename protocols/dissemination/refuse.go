@@ -2,9 +2,11 @@ package dissemination
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weftnet/weft/protocols/core"
+	"github.com/weftnet/weft/protocols/fetch"
 	"github.com/weftnet/weft/protocols/infect"
 	"github.com/weftnet/weft/protocols/object"
 	"github.com/weftnet/weft/protocols/pending"
@@ -66,8 +68,8 @@ func (m *Machine) fallen(a pending.Fallen, out *[]core.Effect) {
 	}
 }
 
-// tellEvery is how often somebody is told that objects expired; chosen because many do
-// at once, and what they wait for says as much as one of them.
+// tellEvery is how often somebody is told that objects expired, or wait for what was
+// pruned; chosen because many do at once, and one of them says as much as all.
 const tellEvery = time.Minute
 
 // expired gives an object up that waited in vain.
@@ -81,6 +83,23 @@ func (m *Machine) expired(a pending.Expired, out *[]core.Effect) {
 		why = "depends on " + a.Because.String() + ", which nobody has who could be asked"
 	}
 	notify(out, "object.expired", a.Sender, fmt.Sprintf("%s %s; expired since the start: %d", a.ID, why, m.stats.Expired))
+}
+
+// warnPruned tells of an object that others wait for and that all who could tell have
+// pruned. It is not taken as held on their word: else whoever says so could make valid
+// here what is not elsewhere.
+func (m *Machine) warnPruned(a fetch.Exhausted, out *[]core.Effect) {
+	waiters := m.pending.Waiters(a.ID, 1)
+	pruned := slices.ContainsFunc(a.Replies, func(r fetch.Reply) bool { return r.Status == fetch.StatusPruned })
+	unclear := slices.ContainsFunc(a.Replies, func(r fetch.Reply) bool {
+		return r.Status != fetch.StatusPruned && r.Status != fetch.StatusNotFound
+	})
+	if len(waiters) == 0 || !pruned || unclear || !m.warnings.Take(m.now) {
+		return
+	}
+	w := waiters[0]
+	notify(out, "object.stranded", w.Sender, fmt.Sprintf("%s waits for %s, which was pruned by all who were asked; if its sender is to be trusted, go on with: weft object anchor %q %[2]s",
+		w.ID, a.ID, w.Body.(*item).log.Name))
 }
 
 // unauthorised refuses what its author may not write. Just after a change of the
