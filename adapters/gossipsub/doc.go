@@ -25,6 +25,7 @@
 //   - who delivers first, who late and who breaks the rules is told to the node, whose
 //     opinion comes back as a score (reputation.go): one below zero keeps a peer out of
 //     the mesh, that of a banned one out of earshot;
+//   - who says more than there is to say is found out (floods.go);
 //   - all of it is counted, per topic for our own topics (trace.go, stats.go).
 //
 // # Flow

@@ -78,6 +78,13 @@ func (f *filter) mine(topic string) bool {
 	return there
 }
 
+// topics is how many are open here.
+func (f *filter) topics() int {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return len(f.ours)
+}
+
 // CanSubscribe tells pubsub whether we may join a topic ourselves.
 func (f *filter) CanSubscribe(topic string) bool { return CheckTopic(topic) == nil }
 

@@ -23,6 +23,9 @@ const seqnoBytes = 8
 // is not for strangers to decide. And it takes out messages with an ID of their
 // sender's length, and those that lack a signature.
 func (p *PubSub) inspect(from peer.ID, rpc *pubsub.RPC) error {
+	if p.reputation != nil && p.reputation.score(from) >= ignoredAt {
+		p.reputation.floods.inspect(from, rpc)
+	}
 	for _, prune := range rpc.GetControl().GetPrune() {
 		if limit := uint64(maxBackoff / time.Second); prune.GetBackoff() > limit {
 			prune.Backoff = &limit

@@ -54,6 +54,7 @@ type reputation struct {
 	scores  atomic.Pointer[map[peer.ID]float64] // replaced, never changed
 	seed    maphash.Seed
 	ended   chan struct{}
+	floods  *floods
 
 	mu     sync.Mutex // held for moments only
 	firsts map[uint64]time.Time
@@ -79,6 +80,7 @@ func (p *PubSub) begin() *reputation {
 		return nil
 	}
 	r := newReputation(p.cfg.Report)
+	r.floods = newFloods(p)
 	go r.run(p.ctx)
 	return r
 }
@@ -184,10 +186,13 @@ func (r *reputation) delivery(id peer.ID) *core.Delivery {
 	return d
 }
 
-func (r *reputation) key(m *pubsub.Message) uint64 { return maphash.String(r.seed, m.ID) }
+func (r *reputation) key(m *pubsub.Message) uint64 { return r.keyOf(m.ID) }
+
+func (r *reputation) keyOf(id string) uint64 { return maphash.String(r.seed, id) }
 
 // ValidateMessage notes when a message came first: its signature is right.
 func (r *reputation) ValidateMessage(m *pubsub.Message) {
+	r.floods.came(r.key, m)
 	key, now := r.key(m), time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -206,6 +211,7 @@ func (r *reputation) ValidateMessage(m *pubsub.Message) {
 
 // DeliverMessage credits who brought a good message first.
 func (r *reputation) DeliverMessage(m *pubsub.Message) {
+	r.floods.fresh()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if d := r.delivery(m.ReceivedFrom); d != nil {
@@ -216,6 +222,7 @@ func (r *reputation) DeliverMessage(m *pubsub.Message) {
 // DuplicateMessage notes how late a copy is. Echoes of our own messages have no first
 // copy, and do not count.
 func (r *reputation) DuplicateMessage(m *pubsub.Message) {
+	r.floods.came(r.key, m)
 	key, now := r.key(m), time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -232,6 +239,7 @@ func (r *reputation) DuplicateMessage(m *pubsub.Message) {
 // RejectMessage blames who passed on what no honest node does. What a validator of
 // objects rejects is blamed by whoever decided.
 func (r *reputation) RejectMessage(m *pubsub.Message, reason string) {
+	r.floods.came(r.key, m)
 	switch reason {
 	case pubsub.RejectInvalidSignature:
 		r.blame(m.ReceivedFrom, core.OffenceGossipInvalid, "a message with a wrong signature")
@@ -239,6 +247,9 @@ func (r *reputation) RejectMessage(m *pubsub.Message, reason string) {
 		r.blame(m.ReceivedFrom, core.OffenceGossipUnsigned, "a message without a signature")
 	}
 }
+
+// SendRPC notes what a peer may answer to.
+func (r *reputation) SendRPC(rpc *pubsub.RPC, to peer.ID) { r.floods.sent(to, rpc, r.keyOf) }
 
 // OnNewOutboundStream and the methods below are the rest of pubsub's RawTracer.
 func (*reputation) OnNewOutboundStream(peer.ID, protocol.ID) {}
@@ -249,6 +260,5 @@ func (*reputation) Graft(peer.ID, string)                    {}
 func (*reputation) Prune(peer.ID, string)                    {}
 func (*reputation) ThrottlePeer(peer.ID)                     {}
 func (*reputation) RecvRPC(*pubsub.RPC)                      {}
-func (*reputation) SendRPC(*pubsub.RPC, peer.ID)             {}
 func (*reputation) DropRPC(*pubsub.RPC, peer.ID)             {}
 func (*reputation) UndeliverableMessage(*pubsub.Message)     {}
