@@ -49,11 +49,28 @@ func (t *Topic) send(l *link, ids []string, out *[]Effect) {
 	}
 }
 
-// lazies are the peers that are told at once: episub peers that we do not push to.
+// lazies are the peers that are told at once: episub peers that we do not push to. If
+// there are too many, half of the places belong to those that we dialled, and the rest
+// to others by chance: whoever came first, and many times, would have them all.
 func (t *Topic) lazies() []*link {
-	lazy := make([]*link, 0, t.cfg.LazyTarget)
+	var all, lazy []*link
 	for _, l := range t.order {
-		if l.Episub && !l.pushed() && len(lazy) < t.cfg.LazyTarget {
+		if l.Episub && !l.pushed() {
+			all = append(all, l)
+		}
+	}
+	if len(all) <= t.cfg.LazyTarget {
+		return all
+	}
+	start := t.rng.IntN(len(all))
+	all = slices.Concat(all[start:], all[:start])
+	for i, l := range all {
+		if l.Dialled && len(lazy) < t.cfg.LazyTarget/2 {
+			lazy, all[i] = append(lazy, l), nil
+		}
+	}
+	for _, l := range all {
+		if l != nil && len(lazy) < t.cfg.LazyTarget {
 			lazy = append(lazy, l)
 		}
 	}
