@@ -132,14 +132,15 @@ func endlessTopics(s *Sybil, to peer.ID, tick uint64) {
 }
 
 // RunAttacked plays a strategy in a world under attack.
-func RunAttacked(t *testing.T, w *World, s Strategy, a Attack) (r Result, err error) {
+func RunAttacked(t *testing.T, w *World, s Strategy, a Attack) (r Result, v Verdict, err error) {
 	t.Helper()
 	synctest.Test(t, func(*testing.T) {
 		sim := newSimulation(w.withSybils(a), s)
 		sim.attack = &a
+		sim.judged = func() { v = sim.verdict() }
 		r, err = sim.run()
 	})
-	return r, err
+	return r, v, err
 }
 
 // withSybils is the world with places for Sybils after those of the nodes.
@@ -166,12 +167,8 @@ func (s *simulation) invade() error {
 		}
 		s.sybils = append(s.sybils, newSybil(i, s.attack, h, s.over))
 	}
-	targets := s.nodes
-	if s.attack.Victim {
-		targets = targets[:1]
-	}
 	for _, sybil := range s.sybils {
-		for _, n := range targets {
+		for _, n := range s.targets() {
 			to := peer.AddrInfo{ID: n.host.ID(), Addrs: n.host.Addrs()}
 			s.tasks.Go(func() {
 				ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -188,6 +185,7 @@ func (s *simulation) invade() error {
 
 // begin lets the Sybils attack until the end of the run.
 func (s *simulation) begin() {
+	s.begun = time.Now()
 	for _, sybil := range s.sybils {
 		sybil.begun.Store(true)
 		if s.attack.Every != nil {

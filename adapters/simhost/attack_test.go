@@ -43,12 +43,14 @@ func setting(a Attack) func(*Config) {
 // survives wants every message at every honest node within 6 s.
 func survives(t *testing.T, w *World, s Strategy, a Attack) {
 	t.Helper()
-	r, err := RunAttacked(t, w, s, a)
+	start := time.Now()
+	r, v, err := RunAttacked(t, w, s, a)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%s: p50 %.0f ms, p95 %.0f ms, p99 %.0f ms, max %.0f ms; %d of %d missing; before the attack: max %.0f ms; read by honest nodes: %.0f B of control per delivery",
 		s.Name, r.P50, r.P95, r.P99, r.Max, len(r.Missing), r.Expected, r.Cold.Max, r.Control)
+	t.Logf("%s: %+v, in %s", s.Name, v, time.Since(start))
 	if !r.Complete() || r.Max > 6000 {
 		t.Errorf("%s: want all within 6 s: the last came after %.0f ms, missing: %.300s", s.Name, r.Max, r.Missing)
 	}

@@ -20,11 +20,12 @@ type simHost struct {
 	host.Host
 	socket *endpoint
 	quic   *quicreuse.ConnManager
+	gate   *gate
 }
 
 // newHost starts a host with a key at an address, in the place of the i-th node.
 func (n *simnetwork) newHost(key crypto.PrivKey, ip net.IP, i int) (*simHost, error) {
-	h := &simHost{}
+	h := &simHost{gate: newGate()}
 	reuse := func(reset quic.StatelessResetKey, token quic.TokenGeneratorKey, opts ...quicreuse.Option) (_ *quicreuse.ConnManager, err error) {
 		h.quic, err = quicreuse.NewConnManager(reset, token, opts...)
 		return h.quic, err
@@ -40,6 +41,7 @@ func (n *simnetwork) newHost(key crypto.PrivKey, ip net.IP, i int) (*simHost, er
 				h.socket = n.listen(addr, i)
 				return h.socket, nil
 			})),
+		libp2p.ConnectionGater(h.gate),
 		libp2p.DisableIdentifyAddressDiscovery(), // it stalls virtual time
 		libp2p.DisableRelay(), libp2p.DisableMetrics(),
 		libp2p.ResourceManager(&network.NullResourceManager{}),

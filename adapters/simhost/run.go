@@ -37,6 +37,8 @@ type simulation struct {
 	tasks    sync.WaitGroup // publishing, dialling and attacks under way
 	attack   *Attack        // nil: none
 	sybils   []*Sybil
+	begun    time.Time     // the attack
+	judged   func()        // called at the end, while all run; nil: not
 	over     chan struct{} // closed when the plan is done, by finish
 	finish   func()
 
@@ -77,6 +79,9 @@ func (s *simulation) run() (Result, error) {
 	s.tasks.Wait()
 	if err := s.deliver.err(); err != nil {
 		return Result{}, err
+	}
+	if s.judged != nil {
+		s.judged()
 	}
 	return s.result(), nil
 }

@@ -39,13 +39,13 @@ func Plain() Strategy {
 	}}
 }
 
-// Episub is the node's gossip as nodes run it.
+// Episub is the node's gossip as nodes run it, with reputation and bans.
 func Episub() Strategy {
 	return Strategy{Name: "episub", New: func(h host.Host, seed int64) (Stack, error) {
 		cfg := gossipsub.DefaultConfig()
 		cfg.MaxMessage = gossipsub.MaxMaxMessage
 		cfg.Episub, cfg.Seed = true, uint64(seed)
-		return newGossip(h, cfg)
+		return newJudged(h, cfg)
 	}}
 }
 

@@ -50,7 +50,7 @@ func newSybil(index int, a *Attack, h *simHost, over <-chan struct{}) *Sybil {
 	}
 	h.SetStreamHandler(meshsub, s.listen)
 	for _, id := range a.Protocols {
-		h.SetStreamHandler(id, func(st network.Stream) { _ = st.Reset() })
+		h.SetStreamHandler(id, s.listen)
 	}
 	return s
 }
