@@ -61,10 +61,7 @@ func (a *app) decideCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.call(cmd, func(ctx context.Context, c *client) error {
 				m, err := c.api.Decide(ctx, &weftv1.DecideRequest{Cid: args[0], Verdict: args[1], Reason: reason})
-				if err != nil {
-					return err
-				}
-				return c.show(m, func() error { return nil })
+				return c.done(m, err)
 			})
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/weftnet/weft/adapters/admin"
@@ -73,6 +74,14 @@ func (a *app) stream(ctx context.Context, f func(context.Context, *client) error
 		return errInterrupted
 	}
 	return err
+}
+
+// done ends a command of whose answer there is nothing to say.
+func (c *client) done(m proto.Message, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.show(m, func() error { return nil })
 }
 
 // timeoutFlag adds --timeout to a command.

@@ -32,11 +32,7 @@ func (a *app) publishCommand() *cobra.Command {
 
 		ValidArgsFunction: a.completes(messageTopics),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := a.payload(cmd, args[1:], f.file)
-			if err != nil {
-				return err
-			}
-			return a.patient(cmd, f.timeout, "publishing", func(ctx context.Context, c *client) error {
+			return a.send(cmd, args, f, "publishing", func(ctx context.Context, c *client, data []byte) error {
 				return c.publish(ctx, args[0], data, f.timeout)
 			})
 		},
@@ -44,6 +40,15 @@ func (a *app) publishCommand() *cobra.Command {
 	c.Flags().StringVarP(&f.file, "file", "f", "", "publish the bytes of this `file`")
 	timeoutFlag(c, &f.timeout, 10*time.Second, "how long to wait for somebody to publish to")
 	return c
+}
+
+// send runs a command that hands over a TOPIC's message.
+func (a *app) send(cmd *cobra.Command, args []string, f publishFlags, doing string, send func(context.Context, *client, []byte) error) error {
+	data, err := a.payload(cmd, args[1:], f.file)
+	if err != nil {
+		return err
+	}
+	return a.patient(cmd, f.timeout, doing, func(ctx context.Context, c *client) error { return send(ctx, c, data) })
 }
 
 // payload reads what a command sends from wherever the command line says.

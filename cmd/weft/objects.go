@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	weftv1 "github.com/weftnet/weft/adapters/admin/weft/v1"
@@ -25,11 +26,10 @@ func (a *app) objectCommand() *cobra.Command {
 }
 
 type putFlags struct {
-	file     string
+	publishFlags
 	deps     []string
 	kind     uint16
 	unsigned bool
-	timeout  time.Duration
 }
 
 func (a *app) objectPutCommand() *cobra.Command {
@@ -44,11 +44,9 @@ func (a *app) objectPutCommand() *cobra.Command {
 		Args:              takes(1, 2, "a TOPIC and DATA, -f FILE, or -"),
 		ValidArgsFunction: a.completes(objectTopics),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := a.payload(cmd, args[1:], f.file)
-			if err != nil {
-				return err
-			}
-			return a.patient(cmd, f.timeout, "putting", func(ctx context.Context, c *client) error { return c.put(ctx, args[0], data, f) })
+			return a.send(cmd, args, f.publishFlags, "putting", func(ctx context.Context, c *client, data []byte) error {
+				return c.put(ctx, args[0], data, f)
+			})
 		},
 	}
 	c.Flags().StringVarP(&f.file, "file", "f", "", "the bytes of this `file`")
@@ -63,6 +61,14 @@ func (c *client) put(ctx context.Context, topic string, data []byte, f putFlags)
 	m, err := c.api.ObjectPut(ctx, &weftv1.ObjectPutRequest{
 		Topic: topic, Data: data, Deps: f.deps, Kind: uint32(f.kind), Unsigned: f.unsigned, Timeout: durationpb.New(f.timeout),
 	})
+	return c.showCID(m, err)
+}
+
+// showCID shows what a new object is called.
+func (c *client) showCID(m interface {
+	proto.Message
+	GetCid() string
+}, err error) error {
 	if err != nil {
 		return err
 	}
@@ -81,11 +87,7 @@ func (a *app) broadcastCommand() *cobra.Command {
 		Args:              takes(1, 2, "a TOPIC and DATA, -f FILE, or -"),
 		ValidArgsFunction: a.completes(broadcastTopics),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := a.payload(cmd, args[1:], f.file)
-			if err != nil {
-				return err
-			}
-			return a.patient(cmd, f.timeout, "sending", func(ctx context.Context, c *client) error {
+			return a.send(cmd, args, f, "sending", func(ctx context.Context, c *client, data []byte) error {
 				return c.broadcast(ctx, args[0], data, f.timeout)
 			})
 		},
@@ -97,10 +99,7 @@ func (a *app) broadcastCommand() *cobra.Command {
 
 func (c *client) broadcast(ctx context.Context, topic string, data []byte, timeout time.Duration) error {
 	m, err := c.api.Broadcast(ctx, &weftv1.BroadcastRequest{Topic: topic, Data: data, Timeout: durationpb.New(timeout)})
-	if err != nil {
-		return err
-	}
-	return c.show(m, func() error { return c.print(m.GetCid()) })
+	return c.showCID(m, err)
 }
 
 func (a *app) objectAnchorCommand() *cobra.Command {
@@ -116,10 +115,7 @@ func (a *app) objectAnchorCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.call(cmd, func(ctx context.Context, c *client) error {
 				m, err := c.api.ObjectAnchor(ctx, &weftv1.ObjectAnchorRequest{Topic: args[0], Cid: args[1]})
-				if err != nil {
-					return err
-				}
-				return c.show(m, func() error { return nil })
+				return c.done(m, err)
 			})
 		},
 	}
@@ -136,10 +132,7 @@ func (a *app) objectProvideCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.patient(cmd, timeout, "telling the DHT", func(ctx context.Context, c *client) error {
 				m, err := c.api.ObjectProvide(ctx, &weftv1.ObjectProvideRequest{Cid: args[0], Timeout: durationpb.New(timeout)})
-				if err != nil {
-					return err
-				}
-				return c.show(m, func() error { return nil })
+				return c.done(m, err)
 			})
 		},
 	}
