@@ -51,7 +51,7 @@ const (
 	brokenSlack, brokenPerSec = 512, 8
 
 	// For each overdraft of so many an offence more.
-	perOffenceIDs, perOffenceMesh = 100, 20
+	perOffenceIDs, perOffenceFew = 100, 20
 	// tellAtOnce offences of a peer are told at once, then one a second: nine ban.
 	tellAtOnce = 9
 
@@ -150,15 +150,16 @@ func (f *floods) sweep(now time.Time) {
 }
 
 // overdraft spends n of a budget. It returns how many offences it is worth that this is
-// more than there was, one for each step begun; they settle the debt.
+// more than there was, one for each step begun; they pay for it.
 func overdraft(b *core.Bucket, now time.Time, n, step float64) int {
 	b.Spend(now, n)
 	debt := -b.Have(now)
 	if debt <= 0 {
 		return 0
 	}
-	b.Spend(now, -debt)
-	return int(math.Ceil(min(debt/step, tellAtOnce)))
+	steps := math.Ceil(debt / step)
+	b.Spend(now, -steps*step)
+	return int(min(steps, tellAtOnce))
 }
 
 // tell blames a peer so many times, as far as it is not blamed too often already.
@@ -246,7 +247,7 @@ func (f *floods) meshes(now time.Time, from peer.ID, c *conduct, control *pb.Con
 	}
 	if ours+early > 0 {
 		share := 1 / float64(meshSlack+meshPerTopic*f.filter.topics())
-		n := overdraft(&c.mesh, now, share*float64(ours+hasty*early), share*perOffenceMesh)
+		n := overdraft(&c.mesh, now, share*float64(ours+hasty*early), share*perOffenceFew)
 		f.tell(now, from, c, n, core.OffenceGossipGraft, "%d GRAFT and PRUNE in a message, %d of them within the back-off, too many before", ours+early, early)
 	}
 	return foreign
@@ -362,7 +363,7 @@ func (f *floods) expire(now time.Time) {
 }
 
 func (f *floods) broke(now time.Time, p promise, c *conduct) {
-	if n := overdraft(&c.broken, now, p.stands, perOffenceIDs); n > 0 {
+	if n := overdraft(&c.broken, now, p.stands, perOffenceFew); n > 0 {
 		f.tell(now, p.by, c, n, core.OffenceGossipIHave, "it announced hundreds of messages that nobody had within %s", promiseTime)
 		return
 	}

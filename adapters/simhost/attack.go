@@ -15,6 +15,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/weftnet/weft/protocols/core"
 )
 
 // Attack is what Sybils do to the nodes of a world. Until the measured messages they
@@ -25,6 +27,7 @@ type Attack struct {
 	Protocols []protocol.ID // that they announce beside pubsub's
 	Victim    bool          // they connect to the first node only
 	Near      bool          // they have no last mile, so that they are faster than others
+	Offence   core.Offence  // that it can be proven to be; empty: it cannot, and nobody is banned
 	First     bool          // they connect before honest nodes connect to each other
 
 	// Every is called once each Tick for each Sybil and target, with the number of
@@ -42,12 +45,12 @@ func Attacks() []Attack {
 		{Name: "covert flash"},
 		{Name: "eclipse", Victim: true},
 		{Name: "latency gaming", Near: true, Every: announce},
-		{Name: "invalid messages", Every: invalid},
-		{Name: "IHAVE flood", Every: ihaveFlood},
-		{Name: "IWANT flood", Every: iwantFlood},
-		{Name: "GRAFT flood", Every: graftFlood},
-		{Name: "huge PRUNE backoff", Every: hugePrune},
-		{Name: "endless topics", Every: endlessTopics},
+		{Name: "invalid messages", Every: invalid, Offence: core.OffenceGossipInvalid},
+		{Name: "IHAVE flood", Every: ihaveFlood, Offence: core.OffenceGossipIHave},
+		{Name: "IWANT flood", Every: iwantFlood, Offence: core.OffenceGossipIWant},
+		{Name: "GRAFT flood", Every: graftFlood, Offence: core.OffenceGossipGraft},
+		{Name: "huge PRUNE backoff", Every: hugePrune, Offence: core.OffenceGossipBackoff},
+		{Name: "endless topics", Every: endlessTopics, Offence: core.OffenceGossipTopics},
 	}
 	for i := range all {
 		all[i].Sybils, all[i].Tick = 40, time.Second
@@ -80,9 +83,9 @@ func invalid(s *Sybil, to peer.ID, tick uint64) {
 	}}})
 }
 
-// ihaveFlood announces 500 messages that do not exist.
+// ihaveFlood announces 100 messages that do not exist.
 func ihaveFlood(s *Sybil, to peer.ID, tick uint64) {
-	ids := make([]string, 500)
+	ids := make([]string, 100)
 	for i := range ids {
 		ids[i] = string(s.host.ID()) + string(s.number(tick, uint64(i)))
 	}

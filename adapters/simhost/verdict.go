@@ -17,6 +17,7 @@ type Verdict struct {
 	Reasons             map[string]int // of bans
 	Honest              []string       // bans of honest nodes: there must be none
 	Accused             int            // offences of honest nodes: a few may be by accident
+	Pushes              []int          // by node: honest nodes that it pushes to, at the end
 	Eager               float64        // share of Sybils among those who push to the attacked nodes, at the end
 	// Recovery is from the beginning of the attack to the last message that somebody had
 	// later than slow after it was published; zero: there was none.
@@ -63,13 +64,14 @@ func (s *simulation) verdict() Verdict {
 	for _, n := range banned {
 		v.Banned += btoi(n >= len(targets))
 	}
-	v.Eager = s.sybilShare(targets, honest)
+	v.eager(s, targets, honest)
 	return v
 }
 
-// sybilShare is the share of Sybils among those who push to the targets.
-func (s *simulation) sybilShare(targets []*node, honest map[peer.ID]int) float64 {
+// eager looks at who pushes to the targets.
+func (v *Verdict) eager(s *simulation, targets []*node, honest map[peer.ID]int) {
 	eager, sybils := 0, 0
+	v.Pushes = make([]int, len(s.nodes))
 	for _, n := range targets {
 		j, ok := n.stack.(judged)
 		if !ok {
@@ -81,12 +83,14 @@ func (s *simulation) sybilShare(targets []*node, honest map[peer.ID]int) float64
 				continue
 			}
 			eager++
-			if _, is := honest[p.ID]; !is {
+			if i, is := honest[p.ID]; is {
+				v.Pushes[i]++
+			} else {
 				sybils++
 			}
 		}
 	}
-	return float64(sybils) / float64(max(1, eager))
+	v.Eager = float64(sybils) / float64(max(1, eager))
 }
 
 func (s *simulation) targets() []*node {
