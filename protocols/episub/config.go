@@ -53,7 +53,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		EagerTarget: 6,  // seed: eager peers
-		EagerMin:    3,  // FACTS: keep at least two or three eager in-links
+		EagerMin:    2,  // FACTS: keep at least two or three eager in-links; one of two is drawn by chance
 		Random:      1,  // chosen because each costs a copy of every message
 		PlainMin:    2,  // chosen so that a network in halves stays one
 		PerGroup:    2,  // issue: at most two of one public IP group
@@ -62,7 +62,7 @@ func DefaultConfig() Config {
 
 		Batch:       10 * time.Millisecond,  // chosen as the least that bundles a burst; each hop by request waits for it
 		FloodSize:   16 << 10,               // chosen because 50 copies then take 0.13 s at 50 Mbit/s
-		Sow:         3,                      // chosen like EagerMin: a third copy makes up for two slow peers
+		Sow:         3,                      // chosen because a third copy makes up for two slow peers
 		UrgentSize:  16 << 10,               // the same: a copy saved is worth more than an announcement
 		MinPause:    2 * time.Second,        // FACTS: at least 2 s between choke and unchoke
 		Every:       time.Second,            // gossipsub: heartbeat

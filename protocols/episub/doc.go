@@ -29,8 +29,8 @@
 // less its soonest copy lags behind, where what no eager peer brings costs a request
 // to the quickest announcer. Every second the peer that saves next to nothing is
 // choked, one that saves much is unchoked, or one is put into the place of another:
-// the three thresholds are the hysteresis. Random peers keep their place whatever they
-// measure.
+// the three thresholds are the hysteresis. Random peers, drawn among the better half,
+// keep their place whatever they measure later.
 //
 // Plain gossipsub peers are eager while they are in the mesh, and never choked.
 //

@@ -73,7 +73,6 @@ const (
 	ReasonSlower    Reason = "others bring messages sooner"
 	ReasonCopies    Reason = "brings little but copies"
 	ReasonGroup     Reason = "too many of its address group"
-	ReasonShuffle   Reason = "its random place goes to another"
 	ReasonAsked     Reason = "it joined our mesh"
 	ReasonMesh      Reason = "gossipsub joined its mesh"
 	ReasonRefused   Reason = "it does not push to us"

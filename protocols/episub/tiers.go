@@ -9,8 +9,8 @@ import (
 func (t *Topic) tiers(now time.Time, out *[]Effect) {
 	t.groups(now, out)
 	t.plain(now, out)
-	t.random(now, out)
 	b := t.compare(now)
+	t.random(now, b, out)
 	if len(b.delay) < t.cfg.MinSamples {
 		t.fill(now, t.cfg.EagerTarget, out)
 		return
@@ -42,11 +42,13 @@ func (t *Topic) plain(now time.Time, out *[]Effect) {
 		func(l *link) bool { return !l.Episub }, out)
 }
 
-// random keeps peers by chance: latency cannot be gamed for their places. Now and
-// then one gives its place to another.
-func (t *Topic) random(now time.Time, out *[]Effect) {
-	if t.shuffleAt.IsZero() {
-		t.shuffleAt = now.Add(t.cfg.ShuffleEach)
+// random keeps peers by chance: to be the quickest does not help to their places. They
+// are drawn among the better half, so that they are of use, and drawn anew when that half
+// is known, and now and then.
+func (t *Topic) random(now time.Time, b *board, out *[]Effect) {
+	slow := t.slower(b)
+	if t.shuffleAt.IsZero() && slow != nil {
+		t.shuffleAt = now
 	}
 	if due(now, t.shuffleAt) {
 		t.shuffleAt = now.Add(t.cfg.ShuffleEach)
@@ -56,7 +58,11 @@ func (t *Topic) random(now time.Time, out *[]Effect) {
 	}
 	need := t.cfg.Random - t.count(func(l *link) bool { return l.random })
 	for ; need > 0; need-- {
-		l := t.draw(func(l *link) bool { return l.Episub && !l.random && (l.in || t.mayUnchoke(now, l)) })
+		fit := func(l *link) bool { return l.Episub && !l.random && !slow[l] && (l.in || t.mayUnchoke(now, l)) }
+		l := t.draw(func(l *link) bool { return l.Dialled && fit(l) }) // whom an attacker did not choose for us
+		if l == nil {
+			l = t.draw(fit)
+		}
 		if l == nil {
 			return
 		}
@@ -65,6 +71,23 @@ func (t *Topic) random(now time.Time, out *[]Effect) {
 		}
 		l.random, l.reason = true, ReasonRandom
 	}
+}
+
+// slower are the peers of the worse half, by mean delay; nil: too little is known.
+func (t *Topic) slower(b *board) map[*link]bool {
+	if len(b.delay) < t.cfg.MinSamples {
+		return nil
+	}
+	means := make([]float64, len(b.links))
+	for i := range b.links {
+		means[i] = b.mean([]int{i})
+	}
+	sorted := slices.Sorted(slices.Values(means))
+	slow := make(map[*link]bool)
+	for i, l := range b.links {
+		slow[l] = means[i] > sorted[(len(sorted)-1)/2]
+	}
+	return slow
 }
 
 // draw picks a peer by chance; nil: there is none.
