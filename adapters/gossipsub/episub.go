@@ -67,7 +67,6 @@ type tiers struct {
 	machine *episub.Topic
 	objects bool
 	peers   map[peer.ID]struct{} // that carry it
-	tap     *pubsub.Subscription
 }
 
 type lostMessage struct{ topic, id string }

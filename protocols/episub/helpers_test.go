@@ -41,7 +41,6 @@ type node struct {
 	nbrs   map[int]bool
 	cache  map[string]string // message ID to author
 	unwant map[int]map[string]bool
-	chokes []string
 	last   map[core.PeerID]time.Time // choke or unchoke sent
 }
 
