@@ -125,10 +125,12 @@ func (m *Machine) giveUp(id object.ID, out *[]core.Action) {
 	}
 }
 
-// turnAway parks an item that finds no room; one of our own is refused.
+// turnAway parks an item that finds no room; one of our own is refused. What others
+// wait for is wanted again even so: they may be what fills the room.
 func (m *Machine) turnAway(now time.Time, it Item, cost int, out *[]core.Action) (Fate, error) {
 	if n := m.nodes[it.ID]; n != nil {
 		m.endWant(n, out)
+		m.again(now, n)
 	}
 	if it.Sender == "" || !m.park(now, it.ID, it.Sender, cost) {
 		return Refused, ErrFull
@@ -223,13 +225,18 @@ func (m *Machine) topple(root *node, act func(*wait) core.Action, out *[]core.Ac
 // in a while.
 func (m *Machine) Retry(now time.Time, id object.ID, out *[]core.Action) {
 	if n := m.nodes[id]; n != nil && (n.phase == wanted || n.phase == released) {
-		m.closeWant(n)
 		m.stats.Retries++
-		n.turn()
-		n.phase = retrying
-		n.place = m.retries.PushBack(retry{n, now.Add(m.cfg.RetryAfter)})
+		m.again(now, n)
 		m.pump(out)
 	}
+}
+
+// again has an object wanted once more in a while.
+func (m *Machine) again(now time.Time, n *node) {
+	m.closeWant(n)
+	n.turn()
+	n.phase = retrying
+	n.place = m.retries.PushBack(retry{n, now.Add(m.cfg.RetryAfter)})
 }
 
 // Tick does what is due: items that waited too long, objects to be wanted again, and

@@ -79,7 +79,9 @@ func (m *Machine) makeRoom(now time.Time, peer core.PeerID, cost int, needed boo
 func (m *Machine) shed(now time.Time, acc *account, out *[]core.Action) {
 	n := acc.items.Back().Value.(*node)
 	w := m.takeOut(n, out)
-	if !n.needed() {
+	if n.needed() {
+		m.again(now, n)
+	} else {
 		m.forget(n, out)
 	}
 	m.park(now, n.id, w.item.Sender, w.cost)
