@@ -3198,8 +3198,10 @@ type Tiers struct {
 	// GRAFTs sent: peers asked to push.
 	GraftsSent uint64 `protobuf:"varint,4,opt,name=grafts_sent,json=graftsSent,proto3" json:"grafts_sent,omitempty"`
 	// PRUNEs sent: peers asked to announce only.
-	PrunesSent     uint64 `protobuf:"varint,5,opt,name=prunes_sent,json=prunesSent,proto3" json:"prunes_sent,omitempty"`
+	PrunesSent uint64 `protobuf:"varint,5,opt,name=prunes_sent,json=prunesSent,proto3" json:"prunes_sent,omitempty"`
+	// GRAFTs received: peers that asked us to push.
 	GraftsReceived uint64 `protobuf:"varint,6,opt,name=grafts_received,json=graftsReceived,proto3" json:"grafts_received,omitempty"`
+	// PRUNEs received: peers that asked us to announce only.
 	PrunesReceived uint64 `protobuf:"varint,7,opt,name=prunes_received,json=prunesReceived,proto3" json:"prunes_received,omitempty"`
 	// Messages announced to peers, each peer counted.
 	Announced uint64 `protobuf:"varint,8,opt,name=announced,proto3" json:"announced,omitempty"`
@@ -3327,8 +3329,9 @@ type TierPeer struct {
 	// "eager" or "lazy".
 	Tier string `protobuf:"bytes,2,opt,name=tier,proto3" json:"tier,omitempty"`
 	// Why it is in this tier, as one clause; empty when it never was in another.
-	Reason string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	Since  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Since when it is in it.
+	Since *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
 	// It speaks gossipsub only, and is never asked to announce only.
 	Plain bool `protobuf:"varint,5,opt,name=plain,proto3" json:"plain,omitempty"`
 	// It is eager by chance, whatever it brings.
