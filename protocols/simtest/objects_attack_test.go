@@ -203,7 +203,7 @@ func (a *archive) stalling() *villain { return &villain{listing: (*villain).list
 func TestHonestNodesConvergeAmongAttackers(t *testing.T) {
 	keep := dissemination.DefaultKeep()
 	a := newArchive(t, 1, rough(), append(classes(), dissemination.Topic{Name: "ledger", Judged: true, Keep: keep})...)
-	const levels = 50
+	const levels = 20 // as many as can be fetched in the time, one after the other
 	a.change = func(c *dissemination.Config) { c.Pending.MaxDepth = levels }
 	a.grow(sized(18, 1000), 4)
 	honest := a.keepers
