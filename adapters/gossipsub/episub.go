@@ -130,8 +130,13 @@ func (e *engine) run(ctx context.Context) {
 }
 
 // post runs f on pubsub's process loop: a batch without messages asks its scheduler
-// there what to send.
+// there what to send. The loop ends with ctx, and posting takes one place of its queue,
+// which is free when this is called: only a second post after the end would wait for
+// ever.
 func (e *engine) post(ctx context.Context, f func()) {
+	if ctx.Err() != nil {
+		return
+	}
 	done := make(chan struct{})
 	call := loopCall(func() { f(); close(done) })
 	err := e.p.ps.PublishBatch(&pubsub.MessageBatch{}, func(o *pubsub.BatchPublishOptions) error { o.Strategy = call; return nil })

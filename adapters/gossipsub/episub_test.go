@@ -213,3 +213,31 @@ func TestTheChokeOfTheSpecification(t *testing.T) {
 		t.Errorf("a choke is %x, the specification says %s", got, want)
 	}
 }
+
+// Pubsub's process loop takes nothing any more once it has ended, and its queue has one
+// place.
+func TestWhoPostsToAnEndedLoopDoesNotWait(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Episub = true
+	p, err := New(newHost(t), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	posted := make(chan struct{})
+	go func() {
+		defer close(posted)
+		for range 3 {
+			p.engine.post(ended, func() {})
+		}
+	}()
+	select {
+	case <-posted:
+	case <-time.After(30 * time.Second):
+		t.Error("it waits")
+	}
+}
