@@ -70,8 +70,8 @@ sim: ## simulate networks of 1,000 and 5,000 nodes, and a million claims; two ho
 	WEFT_SIM=full go test -count=1 -v -run SimulatedHosts ./node
 
 .PHONY: test-slow
-test-slow: ## kill -9 a node and its store 100 times each, pause nodes, join 120 nodes through one, a long log, a full disk, bursts: seven minutes
-	go test -tags slow -count=1 -parallel 8 -timeout 15m -run 'Killed|APause|Silently|JoinsThrough|AHundred|ALongLog|ABurst|ADaemon' ./cmd/weft ./node ./adapters/store
+test-slow: ## kill -9 a node and its store 100 times each, pause nodes, join 120 nodes through one, a long log, a full disk, bursts: six minutes
+	go test -tags slow -count=1 -p 1 -parallel 8 -timeout 15m -run 'Killed|APause|Silently|JoinsThrough|AHundred|ALongLog|ABurst|ADaemon' ./cmd/weft ./node ./adapters/store
 
 .PHONY: test-netns
 test-netns: ## nodes on machines of their own, behind firewalls, cut off; needs root, iproute2, iptables
