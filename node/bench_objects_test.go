@@ -41,6 +41,7 @@ func benchObjects(b *testing.B, size, messages int) {
 		{"unsigned", putPipe(b, true), window},
 		{"signed", putPipe(b, false), window},
 		{"disk-unsigned", putPipe(b, true, onDisk(b)), window},
+		{"disk-signed", putPipe(b, false, onDisk(b)), window},
 		{"disk-unsigned-100", putPipe(b, true, onDisk(b)), manyUnderway},
 	}
 	figures := make([]objectFigures, len(pipes))
