@@ -27,7 +27,7 @@ var bench = struct {
 	flag.Int("messages", 50, "measured messages"),
 	flag.Int("warmup", 30, "messages before these"),
 	flag.Int("seeds", 3, "worlds"),
-	flag.String("strategies", "plain", "what to compare, by comma; the first one is what ratios compare with"),
+	flag.String("strategies", "plain,episub", "what to compare, by comma; the first one is what ratios compare with"),
 	flag.String("out", "", "`folder` for results.json"),
 	flag.Float64("loss", 0, "share of packets lost"),
 	flag.Float64("churn", 0, "share of nodes that vanish in a minute, each for 10 s"),
@@ -45,9 +45,11 @@ var strategies = []Strategy{Plain(), Episub()}
 var figures = []func(*Config){
 	func(c *Config) { c.Nodes = 100 },
 	func(c *Config) { c.Nodes = 250 },
+	func(c *Config) { c.Nodes = 50 },
 	func(c *Config) { c.Nodes = 50; c.Kill = 0.1 },
 	func(c *Config) { c.Nodes = 50; c.Churn = 1 },
 	func(c *Config) { c.Nodes = 50; c.Loss = 0.01 },
+	func(c *Config) { c.Nodes = 50; c.Loss = 0.05 },
 	func(c *Config) { c.Nodes, c.Size, c.Messages = 50, 128<<10, 30 },
 	func(c *Config) { c.Nodes, c.Size, c.Messages, c.Warmup = 50, 1<<20, 10, 10 },
 }

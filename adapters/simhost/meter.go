@@ -7,6 +7,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -35,6 +36,8 @@ type meter struct {
 	bytes, copies, copyBytes, control          atomic.Uint64
 	ihave, iwant, idontwant, graft, prune, sub atomic.Uint64
 	grafts, prunes                             atomic.Uint64
+
+	origins *origins
 }
 
 func (m *meter) read() Traffic {
@@ -70,7 +73,9 @@ func (h meteredHost) SetStreamHandlerMatch(id protocol.ID, match func(protocol.I
 
 func (h meteredHost) metered(handle network.StreamHandler) network.StreamHandler {
 	return func(s network.Stream) {
-		handle(&meteredStream{Stream: s, frames: frames{meter: h.meter, other: !isPubsub(s.Protocol())}})
+		handle(&meteredStream{Stream: s, frames: frames{
+			meter: h.meter, other: !isPubsub(s.Protocol()), from: s.Conn().RemotePeer(), to: h.ID(),
+		}})
 	}
 }
 
@@ -93,9 +98,10 @@ func (s *meteredStream) Read(p []byte) (int, error) {
 // frames cuts a stream into pubsub's messages: a varint with the length, then that
 // many bytes of protobuf. On streams of other protocols it counts bytes only.
 type frames struct {
-	meter *meter
-	other bool
-	buf   []byte
+	meter    *meter
+	other    bool
+	from, to peer.ID
+	buf      []byte
 }
 
 func (f *frames) add(p []byte) {
@@ -109,7 +115,7 @@ func (f *frames) add(p []byte) {
 		if n <= 0 || uint64(len(f.buf)-n) < size {
 			return
 		}
-		f.meter.frame(f.buf[n:n+int(size)], uint64(n))
+		f.frame(f.buf[n:n+int(size)], uint64(n))
 		f.buf = f.buf[n+int(size):]
 	}
 }
@@ -126,22 +132,29 @@ const (
 	fieldGraft     = 3
 	fieldPrune     = 4
 	fieldIDontWant = 5
+
+	fieldFrom  = 1 // of a message
+	fieldData  = 2
+	fieldSeqno = 3
+
+	fieldRequested = 1 // of an IWANT
 )
 
 // frame counts one RPC. Its length prefix belongs to the message in it, or else to control.
-func (m *meter) frame(rpc []byte, prefix uint64) {
-	messages := false
+func (f *frames) frame(rpc []byte, prefix uint64) {
+	m, messages := f.meter, false
 	fields(rpc, func(num protowire.Number, value []byte, size uint64) {
 		switch num {
 		case fieldPublish:
 			messages = true
 			m.copies.Add(1)
 			m.copyBytes.Add(size)
+			m.origins.copied(f.from, f.to, value)
 			return
 		case fieldSubscriptions:
 			m.sub.Add(size)
 		case fieldControl:
-			m.controls(value)
+			f.controls(value)
 		}
 		m.control.Add(size)
 	})
@@ -152,13 +165,15 @@ func (m *meter) frame(rpc []byte, prefix uint64) {
 	}
 }
 
-func (m *meter) controls(control []byte) {
-	fields(control, func(num protowire.Number, _ []byte, size uint64) {
+func (f *frames) controls(control []byte) {
+	m := f.meter
+	fields(control, func(num protowire.Number, value []byte, size uint64) {
 		switch num {
 		case fieldIHave:
 			m.ihave.Add(size)
 		case fieldIWant:
 			m.iwant.Add(size)
+			f.requests(value)
 		case fieldGraft:
 			m.graft.Add(size)
 			m.grafts.Add(1)
@@ -167,6 +182,15 @@ func (m *meter) controls(control []byte) {
 			m.prunes.Add(1)
 		case fieldIDontWant:
 			m.idontwant.Add(size)
+		}
+	})
+}
+
+// requests notes which messages the sender asks for.
+func (f *frames) requests(iwant []byte) {
+	fields(iwant, func(num protowire.Number, id []byte, _ uint64) {
+		if num == fieldRequested {
+			f.meter.origins.requested(request{by: f.from, of: f.to, id: string(id)})
 		}
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"testing/iotest"
 
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
-	"github.com/multiformats/go-varint"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -24,13 +23,9 @@ func TestMeterTellsMessagesFromControl(t *testing.T) {
 		{Subscriptions: []*pb.RPC_SubOpts{{Subscribe: proto.Bool(true), Topicid: proto.String("a")}}},
 		{Publish: []*pb.Message{message}, Control: control},
 	} {
-		data, err := proto.Marshal(rpc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stream = append(append(stream, varint.ToUvarint(uint64(len(data)))...), data...)
+		stream = append(stream, framed(t, rpc)...)
 	}
-	var m meter
+	m := meter{origins: newOrigins(nil)}
 	f := frames{meter: &m}
 	pieces := iotest.OneByteReader(bytes.NewReader(stream))
 	for b := make([]byte, 8); ; {
@@ -56,7 +51,7 @@ func TestMeterTellsMessagesFromControl(t *testing.T) {
 }
 
 func TestMeterIgnoresGarbage(t *testing.T) {
-	var m meter
+	m := meter{origins: newOrigins(nil)}
 	f := frames{meter: &m}
 	f.add([]byte{3, 0xff, 0xff, 0xff, 2, 0x12, 0x7f})
 	if got := m.read(); got.Copies != 0 || got.Bytes != 7 {

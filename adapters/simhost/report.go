@@ -50,6 +50,10 @@ var columns = []column{
 	{"p95", "%.0f", func(r Result) float64 { return r.P95 }},
 	{"p99", "%.0f", func(r Result) float64 { return r.P99 }},
 	{"max", "%.0f", func(r Result) float64 { return r.Max }},
+	{"within 200 ms", "%.1f %%", func(r Result) float64 { return 100 * r.Within200 }},
+	{"within 600 ms", "%.1f %%", func(r Result) float64 { return 100 * r.Within600 }},
+	{"pushed", "%.1f %%", func(r Result) float64 { return 100 * r.Pushed }},
+	{"pushed within 200 ms", "%.1f %%", func(r Result) float64 { return 100 * r.Pushed200 }},
 	{"copies", "%.2f", func(r Result) float64 { return r.Copies }},
 	{"wire B/B", "%.2f", func(r Result) float64 { return r.Wire }},
 	{"control B", "%.0f", func(r Result) float64 { return r.Control }},
@@ -60,7 +64,7 @@ var columns = []column{
 }
 
 // timed are how many of the columns, the first ones, the bounds have as well.
-const timed = 4
+const timed = 6
 
 // Print writes a table in Markdown: medians over the seeds, and below them the
 // ratio of the first strategy's to each other one's.

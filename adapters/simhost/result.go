@@ -9,7 +9,8 @@ import (
 
 // Times are percentiles of delivery times, in ms.
 type Times struct {
-	P50, P95, P99, Max float64
+	P50, P95, P99, Max   float64
+	Within200, Within600 float64 // share of them within that many ms
 }
 
 // Result is what one strategy did in one world.
@@ -30,9 +31,10 @@ type Result struct {
 	Control float64 // bytes per delivery
 	CPU     float64 // ms of real CPU per delivery, all hosts and the network together
 
-	Eager, Lazy          float64 // tier sizes at the end, mean
-	EagerMin, EagerMax   int
-	Within200, Within600 float64 // share of deliveries within that many ms
+	Eager, Lazy        float64 // tier sizes at the end, mean
+	EagerMin, EagerMax int
+	Pushed             float64 // share of deliveries that nobody had asked for
+	Pushed200          float64 // share of deliveries that were pushed, and within 200 ms
 
 	Joining Traffic // until the first message
 	Traffic Traffic // of the measured messages
@@ -68,7 +70,7 @@ func (s *simulation) result() Result {
 	}
 	r.Times, r.Cold, r.Direct, r.Flood = percentiles(hot), percentiles(cold), percentiles(direct), percentiles(flood)
 	r.Curve, r.CurveDirect, r.CurveFlood = curve(hot), curve(direct), curve(flood)
-	r.Within200, r.Within600 = within(hot, 200), within(hot, 600)
+	r.Pushed, r.Pushed200 = r.Pushed/float64(max(1, len(hot))), r.Pushed200/float64(max(1, len(hot)))
 	r.Twice = s.deliver.twice
 	per := 1 / float64(max(1, r.Deliveries))
 	r.Copies, r.Control = float64(r.Traffic.Copies)*per, float64(r.Traffic.ControlBytes)*per
@@ -90,13 +92,20 @@ func (s *simulation) times(message int, r *Result) (times []float64) {
 		}
 		switch {
 		case must && !at.IsZero():
-			times = append(times, ms(at.Sub(s.deliver.sent[message])))
+			t := ms(at.Sub(s.deliver.sent[message]))
+			times = append(times, t)
+			pushed := sent.measured && !s.meter.origins.pulled(message, s.ids[node])
+			r.Pushed += float64(btoi(pushed))
+			r.Pushed200 += float64(btoi(pushed && t < target))
 		case must:
 			r.Missing = append(r.Missing, fmt.Sprintf("message %d of node %d at node %d", message, sent.by, node))
 		}
 	}
 	return times
 }
+
+// target is within how many ms the eager tier is to deliver (seed: Basalt).
+const target = 200
 
 // bound are the times to those nodes that have to have a message.
 func (s *simulation) bound(sent send, at []time.Duration) (times []float64) {
@@ -134,7 +143,10 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 func percentiles(times []float64) Times {
 	slices.Sort(times)
-	return Times{quantile(times, 0.5), quantile(times, 0.95), quantile(times, 0.99), quantile(times, 1)}
+	return Times{
+		P50: quantile(times, 0.5), P95: quantile(times, 0.95), P99: quantile(times, 0.99), Max: quantile(times, 1),
+		Within200: within(times, target), Within600: within(times, 600),
+	}
 }
 
 // quantile is the smallest of sorted values that a share of all does not exceed.

@@ -3,6 +3,7 @@ package simhost
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,6 +32,7 @@ type simulation struct {
 	strategy Strategy
 	net      *simnetwork
 	nodes    []*node
+	ids      []peer.ID
 	meter    meter
 	deliver  *collector
 	ends     sync.WaitGroup // nodes that are vanishing
@@ -60,8 +62,9 @@ type node struct {
 }
 
 func newSimulation(w *World, strategy Strategy) *simulation {
-	s := &simulation{world: w, strategy: strategy, net: newNetwork(w), nodes: make([]*node, w.Config.Nodes), deliver: newCollector(w), over: make(chan struct{})}
+	s := &simulation{world: w, strategy: strategy, net: newNetwork(w), nodes: make([]*node, w.Config.Nodes), ids: w.ids(), deliver: newCollector(w), over: make(chan struct{})}
 	s.finish = sync.OnceFunc(func() { close(s.over) })
+	s.meter.origins = newOrigins(func(a, b peer.ID) time.Duration { return w.delay(slices.Index(s.ids, a), slices.Index(s.ids, b)) })
 	return s
 }
 

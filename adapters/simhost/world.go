@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // World is all that chance decides. It is never changed after it is made.
@@ -92,6 +93,18 @@ func randomKey(rng *rand.Rand) crypto.PrivKey {
 		panic(err) // the key is 64 bytes
 	}
 	return key
+}
+
+// ids are the nodes' peer IDs.
+func (w *World) ids() (ids []peer.ID) {
+	for _, key := range w.keys {
+		id, err := peer.IDFromPrivateKey(key)
+		if err != nil {
+			panic(err) // every Ed25519 key has one
+		}
+		ids = append(ids, id)
+	}
+	return ids
 }
 
 // randomDials lets each node dial others, at random. A pair is connected once.

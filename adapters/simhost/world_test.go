@@ -135,7 +135,7 @@ func TestBadConfigs(t *testing.T) {
 
 func TestQuantiles(t *testing.T) {
 	values := []float64{4, 2, 1, 3}
-	if got, want := percentiles(slices.Clone(values)), (Times{2, 4, 4, 4}); got != want {
+	if got, want := percentiles(slices.Clone(values)), (Times{P50: 2, P95: 4, P99: 4, Max: 4, Within200: 1, Within600: 1}); got != want {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	slices.Sort(values)
