@@ -18,7 +18,8 @@ var bench = struct {
 	strategies, out   *string
 	loss, churn, kill *float64
 	interval          *time.Duration
-	attacks, drawn    *bool
+	attacks, recovery *bool
+	drawn             *bool
 	lastMile          *time.Duration
 }{
 	flag.Bool("bench", false, "run the comparison of TestBench"),
@@ -34,6 +35,7 @@ var bench = struct {
 	flag.Float64("kill", 0, "share of nodes that vanish at once, for good"),
 	flag.Duration("interval", 0, "time between messages; 0: by size"),
 	flag.Bool("attacks", false, "all of TestAttacks, for long"),
+	flag.Bool("recovery", false, "all of TestRecovery, with 50 nodes"),
 	flag.Bool("drawn", false, "delays between regions drawn by chance, not those of cloud providers"),
 	flag.Duration("lastmile", DefaultConfig().LastMile, "mean delay of a node's own link"),
 }

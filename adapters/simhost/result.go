@@ -42,8 +42,16 @@ type Result struct {
 	Curve       []float64 `json:",omitempty"` // delivery times in ms, curvePoints quantiles of them
 	CurveDirect []float64 `json:",omitempty"`
 	CurveFlood  []float64 `json:",omitempty"`
+	messages    []message // those measured
 	Direct      Times     // one hop
 	Flood       Times     // the fastest way over the connections
+}
+
+// message is what became of one.
+type message struct {
+	send
+	took  []float64 // ms, by node; 0: it did not get there, or came from there
+	flood []time.Duration
 }
 
 // Complete says whether every living node got every message, warm-up included, once.
@@ -57,19 +65,21 @@ func (s *simulation) result() Result {
 	r := Result{Strategy: s.strategy.Name, Seed: s.world.Config.Seed, Joining: s.joined, Traffic: end.traffic.minus(s.base.traffic)}
 	s.deliver.mu.Lock()
 	defer s.deliver.mu.Unlock()
-	var hot, cold, direct, flood []float64
+	var hot, cold, direct, fastest []float64
 	for i, sent := range s.world.sends {
 		times := s.times(i, &r)
 		if !sent.measured {
 			cold = append(cold, times...)
 			continue
 		}
+		flood := s.world.flood(sent.by)
 		hot = append(hot, times...)
 		direct = append(direct, s.bound(sent, s.world.direct(sent.by))...)
-		flood = append(flood, s.bound(sent, s.world.flood(sent.by))...)
+		fastest = append(fastest, s.bound(sent, flood)...)
+		r.messages = append(r.messages, message{send: sent, took: s.took(i), flood: flood})
 	}
-	r.Times, r.Cold, r.Direct, r.Flood = percentiles(hot), percentiles(cold), percentiles(direct), percentiles(flood)
-	r.Curve, r.CurveDirect, r.CurveFlood = curve(hot), curve(direct), curve(flood)
+	r.Times, r.Cold, r.Direct, r.Flood = percentiles(hot), percentiles(cold), percentiles(direct), percentiles(fastest)
+	r.Curve, r.CurveDirect, r.CurveFlood = curve(hot), curve(direct), curve(fastest)
 	r.Pushed, r.Pushed200 = r.Pushed/float64(max(1, len(hot))), r.Pushed200/float64(max(1, len(hot)))
 	r.Twice = s.deliver.twice
 	per := 1 / float64(max(1, r.Deliveries))
@@ -102,6 +112,17 @@ func (s *simulation) times(message int, r *Result) (times []float64) {
 		}
 	}
 	return times
+}
+
+// took is what the delivery of a message took, by node.
+func (s *simulation) took(i int) []float64 {
+	took := make([]float64, len(s.nodes))
+	for node, at := range s.deliver.got[i] {
+		if !at.IsZero() {
+			took[node] = ms(at.Sub(s.deliver.sent[i]))
+		}
+	}
+	return took
 }
 
 // target is within how many ms the eager tier is to deliver (seed: Basalt).

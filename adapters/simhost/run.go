@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -59,6 +60,7 @@ type counters struct {
 type node struct {
 	host  *simHost
 	stack Stack
+	since time.Time
 }
 
 func newSimulation(w *World, strategy Strategy) *simulation {
@@ -120,7 +122,7 @@ func (s *simulation) start(i int) error {
 	if err != nil {
 		return err
 	}
-	s.nodes[i] = &node{host: h}
+	s.nodes[i] = &node{host: h, since: time.Now()}
 	s.nodes[i].stack, err = s.strategy.New(meteredHost{h, &s.meter}, s.world.Config.Seed<<32+int64(i))
 	if err != nil {
 		return fmt.Errorf("start %s on node %d: %w", s.strategy.Name, i, err)
@@ -138,17 +140,28 @@ func (s *simulation) dial(links []link) {
 		from, to := s.nodes[l.from], s.nodes[l.to]
 		if from != nil && to != nil {
 			info := peer.AddrInfo{ID: to.host.ID(), Addrs: to.host.Addrs()}
-			s.tasks.Go(func() { s.dialOne(from.host, l, info) })
+			s.tasks.Go(func() { s.dialOne(from.host, l, info, to.since) })
 		}
 	}
 }
 
-func (s *simulation) dialOne(from host.Host, l link, to peer.AddrInfo) {
+// dialOne opens a connection to a node that has been up since a time. One to its former
+// self has to end first, and does when the new one is sent a packet of it.
+func (s *simulation) dialOne(from host.Host, l link, to peer.AddrInfo, since time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	for stale(from, to.ID, since) {
+		time.Sleep(100 * time.Millisecond)
+	}
 	if err := from.Connect(ctx, to); err != nil && s.world.Config.Churn == 0 {
 		s.deliver.fail(fmt.Errorf("node %d dials node %d: %w", l.from, l.to, err))
 	}
+}
+
+// stale says whether all connections to a peer were opened before a time.
+func stale(h host.Host, id peer.ID, since time.Time) bool {
+	all := h.Network().ConnsToPeer(id)
+	return len(all) > 0 && !slices.ContainsFunc(all, func(c network.Conn) bool { return c.Stat().Opened.After(since) })
 }
 
 // play does what the plan says, when it says it.

@@ -141,6 +141,10 @@ func (w *World) schedule(rng *rand.Rand) {
 	for i := range c.Messages {
 		w.send(rng, start+time.Duration(i)*c.interval(), true)
 	}
+	w.sort()
+}
+
+func (w *World) sort() {
 	slices.SortStableFunc(w.plan, func(a, b action) int { return cmp.Compare(a.at, b.at) })
 }
 
@@ -171,14 +175,20 @@ func (w *World) churn(rng *rand.Rand, last time.Duration) {
 	mean := float64(time.Minute) / (c.Churn * float64(c.Nodes))
 	for at := time.Duration(rng.ExpFloat64() * mean); at < last; at += time.Duration(rng.ExpFloat64() * mean) {
 		i := rng.IntN(c.Nodes)
-		now := &w.up[i][len(w.up[i])-1]
+		now := w.up[i][len(w.up[i])-1]
 		if now.till != forever || now.from > at-recovery {
 			continue // down already, or just back
 		}
-		now.till = at
-		w.up[i] = append(w.up[i], span{at + c.Away, forever})
-		w.plan = append(w.plan, action{at: at, kind: vanish, node: i}, action{at: at + c.Away, kind: comeBack, node: i})
+		w.restart(i, at)
 	}
+}
+
+// restart lets a node vanish and return.
+func (w *World) restart(i int, at time.Duration) {
+	back := at + w.Config.Away
+	w.up[i][len(w.up[i])-1].till = at
+	w.up[i] = append(w.up[i], span{back, forever})
+	w.plan = append(w.plan, action{at: at, kind: vanish, node: i}, action{at: back, kind: comeBack, node: i})
 }
 
 // living says whether a node has to have a message that is published at a time.
