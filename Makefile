@@ -74,7 +74,7 @@ test-slow: ## kill -9 a node and its store 100 times each, pause nodes, join 120
 	go test -tags slow -count=1 -p 1 -parallel 8 -timeout 15m -run 'Killed|APause|Silently|JoinsThrough|AHundred|ALongLog|ABurst|ADaemon' ./cmd/weft ./node ./adapters/store
 
 .PHONY: test-netns
-test-netns: ## nodes on machines of their own, behind firewalls, cut off; needs root, iproute2, iptables
+test-netns: ## nodes on machines of their own, behind firewalls, cut off, banned by address; needs root, iproute2, iptables
 	@[[ $$(id -u) == 0 ]] || { echo "network namespaces are root's: run it as root" >&2; exit 1; }
 	go test -tags netns -count=1 -parallel 8 -timeout 15m -run 'Machine|Accepts' ./cmd/weft
 

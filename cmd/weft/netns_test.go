@@ -56,13 +56,19 @@ type place struct {
 
 func (l *lan) place() place {
 	l.t.Helper()
+	return l.placeAt(fmt.Sprintf("10.77.0.%d", l.hosts+1))
+}
+
+// placeAt is a machine at an address; those with the same first two bytes reach each other.
+func (l *lan) placeAt(addr string) place {
+	l.t.Helper()
 	l.hosts++
-	p := place{l, fmt.Sprintf("%s-%d", l.name, l.hosts), fmt.Sprintf("10.77.0.%d", l.hosts)}
+	p := place{l, fmt.Sprintf("%s-%d", l.name, l.hosts), addr}
 	l.namespace(p.ns)
 	port := fmt.Sprintf("port%d", l.hosts)
 	l.ip("-n", p.ns, "link", "add", "eth0", "type", "veth", "peer", "name", port, "netns", l.name)
 	l.ip("-n", l.name, "link", "set", port, "master", "bridge", "up")
-	l.ip("-n", p.ns, "addr", "add", p.addr+"/24", "dev", "eth0")
+	l.ip("-n", p.ns, "addr", "add", p.addr+"/16", "dev", "eth0")
 	l.ip("-n", p.ns, "link", "set", "lo", "up")
 	l.ip("-n", p.ns, "link", "set", "eth0", "up")
 	return p
