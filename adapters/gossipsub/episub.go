@@ -390,6 +390,8 @@ func (e *engine) act(t *tiers, m *pb.Message) {
 			e.p.router.SendControl(f.Peer, &pb.ControlMessage{Iwant: []*pb.ControlIWant{{MessageIDs: f.IDs}}})
 		case episub.Push:
 			e.p.router.SendControl(f.Peer, &pb.ControlMessage{}, m)
+		case episub.Withheld:
+			e.p.blame(f.Peer, core.OffenceGossipWithheld, "again and again it did not give in time what it announced")
 		case episub.Changed:
 			e.changed(t, f)
 		}

@@ -41,6 +41,7 @@ var episubFields = []Field[episubStats]{
 	Counter("weft_episub_announced_total", "Messages announced, each peer counted.", func(s episubStats) uint64 { return s.Announced }),
 	Counter("weft_episub_asked_total", "Messages asked for, each request counted.", func(s episubStats) uint64 { return s.Asked }),
 	Counter("weft_episub_retried_total", "Requests after the first one for a message.", func(s episubStats) uint64 { return s.Retried }),
+	Counter("weft_episub_unanswered_total", "Requests that were not answered in time.", func(s episubStats) uint64 { return s.Unanswered }),
 	Counter("weft_episub_given_up_total", "Messages no longer asked for until somebody announces them again.", func(s episubStats) uint64 { return s.GivenUp }),
 	Counter("weft_episub_pulled_total", "Messages that came because they were asked for.", func(s episubStats) uint64 { return s.Pulled }),
 	Counter("weft_episub_pushed_total", "Copies pushed beyond the mesh: of our own messages, and to plain peers.", func(s episubStats) uint64 { return s.Pushed }),

@@ -31,6 +31,7 @@ type Config struct {
 	ShrinkBelow time.Duration // mean delay that a peer must save, or it is let go
 	GrowAbove   time.Duration // mean delay that a further peer must save to be taken
 	SwapAbove   time.Duration // mean delay that another peer must save to replace one
+	Silence     int           // messages compared of which an eager peer gives no sign, or it is let go
 	ShuffleEach time.Duration // time after which a random peer gives way to another
 
 	PullWait    time.Duration // for a push of an announced message, before anything is learnt
@@ -72,6 +73,7 @@ func DefaultConfig() Config {
 		ShrinkBelow: 4 * time.Millisecond,   // chosen below half of GrowAbove, for hysteresis
 		GrowAbove:   10 * time.Millisecond,  // chosen as a twentieth of the delivery target
 		SwapAbove:   time.Millisecond,       // chosen above what the clock and the scheduler add
+		Silence:     8,                      // chosen: one that has half of the messages from us is silent so long once in 256
 		ShuffleEach: 5 * time.Minute,        // chosen: an attacker who waits for a random place waits long
 
 		PullWait:    20 * time.Millisecond,  // chosen as twice the batch
@@ -108,6 +110,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: Every, Late, PullMin and Remember must be above 0, Batch not below, PullTimeout no less than PullMin, PullWaitMax than PullWait", ErrConfig)
 	case c.Samples < c.MinSamples || c.MinSamples < 1:
 		return fmt.Errorf("%w: Samples is %d and MinSamples %d, set MinSamples to 1 or more and Samples no lower", ErrConfig, c.Samples, c.MinSamples)
+	case c.Silence < 1 || c.Silence > c.MinSamples:
+		return fmt.Errorf("%w: Silence is %d, set it between 1 and MinSamples (%d)", ErrConfig, c.Silence, c.MinSamples)
 	case c.MaxPeers < 1 || c.MaxPeers > maxSlots:
 		return fmt.Errorf("%w: MaxPeers is %d, set it between 1 and %d", ErrConfig, c.MaxPeers, maxSlots)
 	case c.MaxMessages < 1 || c.MaxWanted < 1 || c.IDsPerSec < 1 || c.MaxID < 1:

@@ -32,12 +32,16 @@
 // the three thresholds are the hysteresis. Random peers, drawn among the better half,
 // keep their place whatever they measure later.
 //
+// A peer that is made eager for what it announced displaces nobody until it has pushed.
+// One from which nothing comes any more, or that does not give what it announces, loses
+// its place: see debt.go.
+//
 // Plain gossipsub peers are eager while they are in the mesh, and never choked.
 //
 // # Nothing is lost
 //
 // A message that is announced and not pushed in time is asked of one announcer, then
-// of the next. The time is the one in which nine in ten announced messages were
+// of the next, then of ever more at a time. The time is the one in which nine in ten announced messages were
 // pushed lately. At three ticks after a message came, some of the peers that are not
 // known to have it are told again: this repairs announcements, requests and pushes that were lost,
 // and tells those who came later.

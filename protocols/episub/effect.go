@@ -31,6 +31,9 @@ type Ask struct {
 // through gossipsub's mesh.
 type Push struct{ Peer core.PeerID }
 
+// Withheld tells that a peer again and again did not give what it had announced.
+type Withheld struct{ Peer core.PeerID }
+
 // Changed tells that a peer has changed its tier, and why.
 type Changed struct {
 	Peer   core.PeerID
@@ -43,6 +46,7 @@ func (Unchoke) effect()  {}
 func (Announce) effect() {}
 func (Ask) effect()      {}
 func (Push) effect()     {}
+func (Withheld) effect() {}
 func (Changed) effect()  {}
 
 // Tier is how messages come to us from a peer.
@@ -77,6 +81,8 @@ const (
 	ReasonMesh      Reason = "gossipsub joined its mesh"
 	ReasonRefused   Reason = "it does not push to us"
 	ReasonAnnounces Reason = "it announces instead of pushing"
+	ReasonWithholds Reason = "it does not give what it announces"
+	ReasonSilent    Reason = "nothing comes from it any more"
 	ReasonPlain     Reason = "a plain peer, for the network's other half"
 )
 
@@ -110,6 +116,7 @@ type Stats struct {
 	Announced, Asked       uint64 // message IDs sent
 	Pulled                 uint64 // messages that came because we asked
 	Retried, GivenUp       uint64 // requests after the first, messages given up
+	Unanswered             uint64 // requests that were not answered in time
 	Pushed                 uint64 // copies of our own messages, and to plain peers, beyond the mesh
 	First, Copies          uint64 // messages received, copies after them
 	Dropped                uint64 // announced IDs over a bound
@@ -122,7 +129,7 @@ func (s *Stats) Add(o Stats) {
 	for _, f := range []struct{ sum, more *uint64 }{
 		{&s.Chokes, &o.Chokes}, {&s.Unchokes, &o.Unchokes}, {&s.Choked, &o.Choked}, {&s.Unchoked, &o.Unchoked},
 		{&s.Refused, &o.Refused}, {&s.Announced, &o.Announced}, {&s.Asked, &o.Asked}, {&s.Pulled, &o.Pulled},
-		{&s.Retried, &o.Retried}, {&s.GivenUp, &o.GivenUp}, {&s.Pushed, &o.Pushed}, {&s.First, &o.First},
+		{&s.Retried, &o.Retried}, {&s.GivenUp, &o.GivenUp}, {&s.Unanswered, &o.Unanswered}, {&s.Pushed, &o.Pushed}, {&s.First, &o.First},
 		{&s.Copies, &o.Copies}, {&s.Dropped, &o.Dropped},
 	} {
 		*f.sum += *f.more

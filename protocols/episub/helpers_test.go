@@ -27,7 +27,8 @@ type world struct {
 	got   map[string]map[int]time.Time
 	sent  map[string]time.Time
 	copies,
-	controls int
+	controls,
+	blamed int
 }
 
 type node struct {
@@ -173,6 +174,8 @@ func (n *node) act(e Effect, id string) {
 	case Ask:
 		to := n.other(e.Peer)
 		n.control(to, func() { to.asked(n, e.IDs) })
+	case Withheld:
+		w.blamed++
 	case Push:
 		n.push(n.other(e.Peer), id)
 	}

@@ -30,10 +30,9 @@ func (t *Topic) know(now time.Time, id string) *record {
 		t.oldest[0] = nil
 		t.oldest = t.oldest[1:]
 	}
-	r := &record{id: id, born: now}
+	r := &record{id: id, born: now, sample: t.sampled(now)}
 	t.known[id] = r
 	t.oldest = append(t.oldest, r)
-	r.sample = t.sampled(now)
 	return r
 }
 
@@ -80,8 +79,11 @@ func (t *Topic) Arrived(now time.Time, from core.PeerID, author core.PeerID, id 
 
 // came notes a copy at the peer that sent it.
 func (t *Topic) came(now time.Time, l *link, r *record, author bool, out *[]Effect) {
-	answer := r.want != nil && r.want.askedOf(l)
-	if !r.has.has(l.slot) {
+	var answer *offer
+	if r.want != nil {
+		answer = r.want.dueFrom(l)
+	}
+	if !r.sample.signed(l) {
 		r.sign(now, l, 0)
 	}
 	r.has.add(l.slot)
@@ -90,14 +92,19 @@ func (t *Topic) came(now time.Time, l *link, r *record, author bool, out *[]Effe
 	} else {
 		l.first++
 	}
-	if answer && !r.came() {
+	if answer != nil && !r.came() {
 		t.stats.Pulled++
-		l.learn(now.Sub(r.want.at))
+		l.learn(now.Sub(answer.at))
 	}
+	asked := r.asked.has(l.slot)
+	r.gave(now, l, author)
 	switch {
 	case l.in:
 		l.wrong = 0
-	case answer || author || !r.came() || r.asked.has(l.slot) || !l.Episub || !t.settled(now, l):
+		if !author && !asked {
+			t.passed(now, l, out)
+		}
+	case author || !r.came() || asked || !l.Episub || !t.settled(now, l):
 	default:
 		if l.wrong++; l.wrong >= missteps {
 			l.wrong = 0
@@ -120,6 +127,7 @@ func (t *Topic) Accepted(now time.Time, id string, size int, own bool, author co
 	extra := t.extra(own && !r.came(), size)
 	r.arrived, r.held, r.ticks = now, true, t.cfg.GossipTicks
 	r.settleWant()
+	t.keep(r.sample)
 	if l := t.links[author]; l != nil {
 		r.has.add(l.slot)
 	}

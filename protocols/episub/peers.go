@@ -45,6 +45,9 @@ type link struct {
 	changed time.Time // when we last sent choke or unchoke
 	barred  time.Time // until when it is not to be unchoked
 	wrong   int       // messages in a row that came the wrong way
+	debt    debt
+	trial   bool  // eager for what it promises: it has not pushed yet
+	instead *link // that it takes the place of when it has; nil: none
 	since   time.Time
 	reason  Reason
 
@@ -90,6 +93,7 @@ func (t *Topic) PeerDown(now time.Time, id core.PeerID) {
 		r.has.drop(l.slot)
 		r.told.drop(l.slot)
 		r.asked.drop(l.slot)
+		r.sample.clear(l.slot)
 	}
 	for _, s := range t.samples {
 		s.clear(l.slot)
@@ -166,7 +170,7 @@ func (t *Topic) move(now time.Time, l *link, to Tier, why Reason, out *[]Effect)
 	}
 	l.in, l.wrong, l.since, l.reason = to == Eager, 0, now, why
 	if !l.in {
-		l.random = false
+		l.random, l.trial, l.instead = false, false, nil
 	}
 	*out = append(*out, Changed{Peer: l.ID, To: to, Reason: why})
 }

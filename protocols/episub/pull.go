@@ -1,6 +1,7 @@
 package episub
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -13,24 +14,41 @@ const asksOfOne = 2
 
 // want is a message that is waited for.
 type want struct {
-	by    []*link // who announced it, first come first
-	next  time.Time
-	at    time.Time // of the last request
-	of    *link     // whom it went to
-	asks  int
-	since time.Time // of the first announcement
+	offers []offer   // who announced it, first come first
+	next   time.Time // when others are asked
+	rounds int       // of requests
+	asks   int
+	since  time.Time // of the first announcement
 }
 
-func (w *want) askedOf(l *link) bool { return w.of == l }
+// offer is a peer that announced a message.
+type offer struct {
+	by   *link
+	at   time.Time // of the last request
+	asks int
+	due  bool // it may still answer
+}
+
+// of finds the offer of a peer; nil: it made none.
+func (w *want) of(l *link) *offer {
+	if i := slices.IndexFunc(w.offers, func(o offer) bool { return o.by == l }); i >= 0 {
+		return &w.offers[i]
+	}
+	return nil
+}
+
+// dueFrom finds the offer of a peer that is to answer; nil: it is not.
+func (w *want) dueFrom(l *link) *offer {
+	if o := w.of(l); o != nil && o.due {
+		return o
+	}
+	return nil
+}
 
 // forget drops a peer that has gone.
 func (w *want) forget(l *link) {
-	if w == nil {
-		return
-	}
-	w.by = slices.DeleteFunc(w.by, func(o *link) bool { return o == l })
-	if w.of == l {
-		w.of = nil
+	if w != nil {
+		w.offers = slices.DeleteFunc(w.offers, func(o offer) bool { return o.by == l })
 	}
 }
 
@@ -39,8 +57,8 @@ func (r *record) settleWant() {
 	if r.want == nil {
 		return
 	}
-	for _, l := range r.want.by {
-		l.wants--
+	for _, o := range r.want.offers {
+		o.by.wants--
 	}
 	r.want = nil
 }
@@ -80,7 +98,8 @@ func (t *Topic) heardOf(now time.Time, l *link, id string, out *[]Effect) bool {
 	if r == nil {
 		r = t.know(now, id)
 	}
-	if !r.has.has(l.slot) {
+	pushing := l.in && l.Episub && t.settled(now, l)
+	if !r.has.has(l.slot) && !pushing { // of such a peer only a push is a sign
 		r.sign(now, l, t.cfg.Batch)
 	}
 	r.has.add(l.slot)
@@ -91,9 +110,11 @@ func (t *Topic) heardOf(now time.Time, l *link, id string, out *[]Effect) bool {
 		return !r.held
 	}
 	t.wantFrom(now, l, r)
-	if l.in && l.Episub && t.settled(now, l) {
-		if l.wrong++; l.wrong >= missteps {
+	if pushing {
+		if l.wrong++; l.wrong >= missteps || l.trial {
 			l.barred = now.Add(t.cfg.MinPause)
+			l.debt.add(now, shunned)
+			t.failed(now)
 			t.move(now, l, Lazy, ReasonAnnounces, out)
 			t.wake(now, settle)
 		}
@@ -103,17 +124,17 @@ func (t *Topic) heardOf(now time.Time, l *link, id string, out *[]Effect) bool {
 
 // wantFrom adds a peer to those who can be asked for a message.
 func (t *Topic) wantFrom(now time.Time, l *link, r *record) {
+	if l.wants >= t.cfg.MaxWanted {
+		t.stats.Dropped++
+		return
+	}
 	if r.want == nil {
-		if l.wants >= t.cfg.MaxWanted {
-			t.stats.Dropped++
-			return
-		}
 		r.want = &want{since: now, next: now.Add(t.patience())}
 		t.wanted = append(t.wanted, r)
 	}
 	w := r.want
-	if !slices.Contains(w.by, l) {
-		w.by = append(w.by, l)
+	if w.of(l) == nil {
+		w.offers = append(w.offers, offer{by: l})
 		l.wants++
 	}
 	t.wantAt = core.Earliest(t.wantAt, w.next)
@@ -133,7 +154,7 @@ func (t *Topic) patience() time.Duration {
 // pushed: a step up for each that took longer, a ninth of it down for the others.
 func (t *Topic) learnLag(now time.Time, r *record, from *link) {
 	const step = 4 * time.Millisecond // chosen: twenty messages to learn the wait of another continent
-	if from != nil && r.want.askedOf(from) {
+	if from != nil && r.want.dueFrom(from) != nil {
 		return
 	}
 	if after(r.want.since, now) > t.lag {
@@ -143,7 +164,7 @@ func (t *Topic) learnLag(now time.Time, r *record, from *link) {
 	}
 }
 
-// ask sends the requests that are due, each to one peer.
+// ask sends the requests that are due.
 func (t *Topic) ask(now time.Time, out *[]Effect) {
 	t.wantAt = time.Time{}
 	asks := make(map[*link][]string)
@@ -153,7 +174,7 @@ func (t *Topic) ask(now time.Time, out *[]Effect) {
 			return true
 		}
 		if due(now, r.want.next) {
-			if l := t.request(now, r); l != nil {
+			for _, l := range t.request(now, r, out) {
 				if asks[l] == nil {
 					asked = append(asked, l)
 				}
@@ -173,43 +194,67 @@ func (t *Topic) ask(now time.Time, out *[]Effect) {
 }
 
 // request picks whom to ask for a message, or gives it up until it is announced again.
-func (t *Topic) request(now time.Time, r *record) *link {
-	w := r.want
-	l := t.nextOf(w)
-	if l == nil || w.asks >= t.cfg.MaxAsks {
+func (t *Topic) request(now time.Time, r *record, out *[]Effect) (asked []*link) {
+	w, wait := r.want, time.Duration(0)
+	t.overdue(now, w, out)
+	for range w.width() {
+		o := t.nextOf(now, w)
+		if o == nil {
+			break
+		}
+		if w.asks > 0 {
+			t.stats.Retried++
+		}
+		w.asks++
+		o.asks, o.at, o.due = o.asks+1, now, true
+		r.asked.add(o.by.slot)
+		wait = max(wait, t.timeout(o.by))
+		asked = append(asked, o.by)
+	}
+	w.rounds, w.next = w.rounds+1, now.Add(wait)
+	if len(asked) == 0 {
 		t.stats.GivenUp++
 		r.settleWant()
-		return nil
 	}
-	if w.asks > 0 {
-		t.stats.Retried++
-	}
-	w.asks++
-	w.of, w.at, w.next = l, now, now.Add(t.timeout(l))
-	r.asked.add(l.slot)
-	return l
+	return asked
 }
 
-// nextOf is the announcer to ask: the quickest of the three who announced first, then
-// the others in turn.
-func (t *Topic) nextOf(w *want) *link {
-	if len(w.by) == 0 {
-		return nil
-	}
-	if w.asks == 0 {
-		best := w.by[0]
-		for _, l := range w.by[1:min(3, len(w.by))] {
-			if l.rtt != 0 && best.rtt != 0 && l.rtt < best.rtt {
-				best = l
-			}
+// width is how many are asked at a time: one, and when nothing came of three requests
+// twice as many each time, so that many who announce and do not give win seconds only.
+func (w *want) width() int { return 1 << max(0, w.rounds-narrow+1) }
+
+// narrow is how many rounds of requests go to one peer: chosen so that a message which is
+// slow only, because links are full, is not asked of many.
+const narrow = 3
+
+// nextOf is the announcer to ask; nil: each was asked, and enough of them twice.
+func (t *Topic) nextOf(now time.Time, w *want) (best *offer) {
+	for i := range w.offers {
+		o := &w.offers[i]
+		if o.due || o.asks >= asksOfOne || o.asks > 0 && w.asks >= t.cfg.MaxAsks {
+			continue
 		}
-		return best
+		if best == nil || w.before(now, o, best, i) {
+			best = o
+		}
 	}
-	if w.asks >= asksOfOne*len(w.by) {
-		return nil
+	return best
+}
+
+// before says whether the i-th offer is to be asked before one that came sooner: who was
+// asked less, then who kept its promises; then in each second round those that we dialled,
+// whom no attacker chose, and in the first one the quickest of the first three.
+func (w *want) before(now time.Time, o, sooner *offer, i int) bool {
+	if o.asks != sooner.asks {
+		return o.asks < sooner.asks
 	}
-	i := slices.Index(w.by, w.of)
-	return w.by[(i+1)%len(w.by)]
+	if a, b := math.Round(o.by.debt.lapses(now)), math.Round(sooner.by.debt.lapses(now)); a != b {
+		return a < b
+	}
+	if w.rounds%2 == 1 && o.by.Dialled != sooner.by.Dialled {
+		return o.by.Dialled
+	}
+	return w.rounds == 0 && i < 3 && o.by.rtt != 0 && sooner.by.rtt != 0 && o.by.rtt < sooner.by.rtt
 }
 
 // learn follows the time that a peer takes to answer a request.

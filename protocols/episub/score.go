@@ -2,6 +2,7 @@ package episub
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -24,25 +25,30 @@ type sample struct {
 }
 
 func (s *sample) clear(slot int) {
-	if slot < len(s.signs) {
+	if s != nil && slot < len(s.signs) {
 		s.signs[slot] = none
 	}
 }
 
-// sampled decides whether a new message is compared.
+// sampled decides whether a new message is compared; nil: not.
 func (t *Topic) sampled(now time.Time) *sample {
 	if !t.sampleAt.IsZero() && now.Sub(t.sampleAt) < sampleGap {
 		return nil
 	}
 	t.sampleAt = now
-	s := &sample{born: now}
-	if len(t.samples) < t.cfg.Samples {
+	return &sample{born: now}
+}
+
+// keep takes a valid message into the comparison: what nobody has, anybody can announce.
+func (t *Topic) keep(s *sample) {
+	switch {
+	case s == nil:
+	case len(t.samples) < t.cfg.Samples:
 		t.samples = append(t.samples, s)
-	} else {
+	default:
 		copy(t.samples, t.samples[1:])
 		t.samples[len(t.samples)-1] = s
 	}
-	return s
 }
 
 // sign notes the first sign of a message from a peer, which held it back for held.
@@ -56,9 +62,15 @@ func (r *record) sign(now time.Time, l *link, held time.Duration) {
 	r.sample.signs[l.slot] = now.Sub(r.sample.born) - held
 }
 
+// signed says whether a peer has given a sign of a message.
+func (s *sample) signed(l *link) bool {
+	return s != nil && l.slot < len(s.signs) && s.signs[l.slot] != none
+}
+
 // board is the comparison of all peers over the ripe samples, in milliseconds.
 type board struct {
 	links []*link
+	ripe  []*sample
 	delay [][]float64 // by sample and link: were the link eager
 	pull  []float64   // by sample: were no link eager
 }
@@ -76,12 +88,12 @@ func (t *Topic) compare(now time.Time) *board {
 		row, pull := make([]float64, len(t.order)), late
 		for i, l := range t.order {
 			row[i] = late
-			if l.slot < len(s.signs) && s.signs[l.slot] != none {
+			if s.signed(l) {
 				row[i] = min(late, ms(s.signs[l.slot]-best))
 				pull = min(pull, row[i]+ms(t.cfg.Batch+t.lag+t.roundTrip(l)))
 			}
 		}
-		b.delay, b.pull = append(b.delay, row), append(b.pull, pull)
+		b.ripe, b.delay, b.pull = append(b.ripe, s), append(b.delay, row), append(b.pull, pull)
 	}
 	return b
 }
@@ -105,6 +117,17 @@ func (s *sample) best() time.Duration {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
+// quiet says that a peer gave no sign of the last messages of which others did. One that
+// is to push to us is given as many from then on.
+func (t *Topic) quiet(b *board, l *link) bool {
+	if len(b.ripe) < t.cfg.Silence {
+		return false
+	}
+	return !slices.ContainsFunc(b.ripe[len(b.ripe)-t.cfg.Silence:], func(s *sample) bool {
+		return s.signed(l) || l.in && s.born.Before(l.since)
+	})
+}
+
 // mean is the mean delay when the links of the set, by index, are eager.
 func (b *board) mean(set []int) float64 {
 	sum := 0.0
@@ -123,7 +146,7 @@ func (t *Topic) meanDelay(l *link) (time.Duration, int) {
 	var sum time.Duration
 	n := 0
 	for _, s := range t.samples {
-		if l.slot < len(s.signs) && s.signs[l.slot] != none {
+		if s.signed(l) {
 			sum += s.signs[l.slot] - s.best()
 			n++
 		}

@@ -10,16 +10,18 @@ func (t *Topic) tiers(now time.Time, out *[]Effect) {
 	t.groups(now, out)
 	t.plain(now, out)
 	b := t.compare(now)
+	t.dismiss(now, b, out)
 	t.random(now, b, out)
 	if len(b.delay) < t.cfg.MinSamples {
 		t.fill(now, t.cfg.EagerTarget, out)
 		return
 	}
-	if t.fill(now, t.cfg.EagerMin, out) {
+	if t.refill(now, b, out) || t.count(func(l *link) bool { return l.trial }) > 0 {
 		return
 	}
-	t.resize(now, b, out)
-	t.swap(now, b, out)
+	if !t.resize(now, b, out) {
+		t.swap(now, b, out)
+	}
 }
 
 // groups lets go of what a public IP group has too many of.
@@ -58,7 +60,9 @@ func (t *Topic) random(now time.Time, b *board, out *[]Effect) {
 	}
 	need := t.cfg.Random - t.count(func(l *link) bool { return l.random })
 	for ; need > 0; need-- {
-		fit := func(l *link) bool { return l.Episub && !l.random && !slow[l] && (l.in || t.mayUnchoke(now, l)) }
+		fit := func(l *link) bool {
+			return l.Episub && !l.random && !slow[l] && !t.quiet(b, l) && (l.in || t.mayUnchoke(now, l))
+		}
 		l := t.draw(func(l *link) bool { return l.Dialled && fit(l) }) // whom an attacker did not choose for us
 		if l == nil {
 			l = t.draw(fit)
@@ -104,11 +108,48 @@ func (t *Topic) draw(fit func(*link) bool) *link {
 	return fits[t.rng.IntN(len(fits))]
 }
 
-// fill unchokes until enough push to us. It says whether it had to.
-func (t *Topic) fill(now time.Time, target int, out *[]Effect) bool {
-	need := target - t.count(func(l *link) bool { return l.in })
-	return t.pick(now, need, ReasonFew, func(l *link) bool { return l.Episub }, out) ||
-		t.pick(now, need, ReasonFew, func(l *link) bool { return !l.Episub }, out)
+// fill unchokes by chance until enough push to us, half of them peers that we dialled,
+// whom no attacker chose for us. It says whether it had to.
+func (t *Topic) fill(now time.Time, target int, out *[]Effect) (found bool) {
+	for _, tier := range []struct {
+		target int
+		fit    func(*link) bool
+	}{
+		{(target + 1) / 2, func(l *link) bool { return l.Episub && l.Dialled }},
+		{target, func(l *link) bool { return l.Episub }},
+		{target, func(l *link) bool { return !l.Episub }},
+	} {
+		need := tier.target - t.count(func(l *link) bool { return l.in })
+		found = t.pick(now, need, ReasonFew, tier.fit, out) || found
+	}
+	return found
+}
+
+// refill tries the most useful peers until enough push to us, and takes others when none is
+// of use. After a failure those come first that we dialled. It says whether it had to.
+func (t *Topic) refill(now time.Time, b *board, out *[]Effect) (found bool) {
+	fit := t.candidate(now, b)
+	for t.count(func(l *link) bool { return l.in }) < t.cfg.EagerMin {
+		set := b.eager()
+		best, with := -1, 0.0
+		if t.failures > 0 {
+			best, with = b.mostUseful(set, func(l *link) bool { return l.Dialled && fit(l) })
+		}
+		if best < 0 {
+			best, with = b.mostUseful(set, fit)
+		}
+		if best < 0 || with >= b.mean(set) {
+			break
+		}
+		t.try(now, b.links[best], nil, ReasonFew, out)
+		found = true
+	}
+	return t.fill(now, t.cfg.EagerMin, out) || found
+}
+
+// candidate says whether a peer may be made eager for what it was seen to have.
+func (t *Topic) candidate(now time.Time, b *board) func(*link) bool {
+	return func(l *link) bool { return l.Episub && t.mayUnchoke(now, l) && !t.quiet(b, l) }
 }
 
 // pick unchokes up to n peers by chance. It says whether it found any.
@@ -140,33 +181,40 @@ func (t *Topic) mayChoke(now time.Time, l *link) bool {
 
 // mayUnchoke says whether a peer may be made eager now.
 func (t *Topic) mayUnchoke(now time.Time, l *link) bool {
-	if l.in || !t.settled(now, l) || now.Before(l.barred) {
+	if l.in || !t.settled(now, l) || now.Before(l.barred) || l.debt.lapses(now) >= trusted {
 		return false
 	}
 	return l.Group == "" || t.count(func(o *link) bool { return o.in && o.Group == l.Group }) < t.cfg.PerGroup
 }
 
-// resize lets go of the peer that saves least, when that is next to nothing, or takes
-// one more, when that saves much.
-func (t *Topic) resize(now time.Time, b *board, out *[]Effect) {
+// resize lets go of the peer that saves least, when that is next to nothing, or tries one
+// more, when that would save much. It says whether it did either.
+func (t *Topic) resize(now time.Time, b *board, out *[]Effect) bool {
 	set := b.eager()
 	have := b.mean(set)
 	if len(set) > t.cfg.EagerMin {
 		if worst, without := b.leastUseful(set, func(l *link) bool { return !l.random && t.mayChoke(now, l) }); worst >= 0 &&
 			(without-have < ms(t.cfg.ShrinkBelow) || len(set) > t.cfg.EagerTarget) {
 			t.choke(now, b.links[worst], ReasonCopies, out)
-			return
+			return true
 		}
 	}
-	if len(set) < t.cfg.EagerTarget {
-		if best, with := b.mostUseful(set, func(l *link) bool { return l.Episub && t.mayUnchoke(now, l) }); best >= 0 && have-with > ms(t.cfg.GrowAbove) {
-			t.unchoke(now, b.links[best], ReasonUseful, out)
-		}
+	if len(set) >= t.cfg.EagerTarget || now.Before(t.trialAt) {
+		return false
 	}
+	best, with := b.mostUseful(set, t.candidate(now, b))
+	if best < 0 || have-with <= ms(t.cfg.GrowAbove) {
+		return false
+	}
+	t.try(now, b.links[best], nil, ReasonUseful, out)
+	return true
 }
 
-// swap puts a better peer into the place of the least useful one.
+// swap tries a better peer for the place of the least useful one.
 func (t *Topic) swap(now time.Time, b *board, out *[]Effect) {
+	if now.Before(t.trialAt) {
+		return
+	}
 	set := b.eager()
 	have := b.mean(set)
 	bestOut, bestIn, least := -1, -1, have-ms(t.cfg.SwapAbove)
@@ -175,14 +223,13 @@ func (t *Topic) swap(now time.Time, b *board, out *[]Effect) {
 			continue
 		}
 		rest := slices.Delete(slices.Clone(set), k, k+1)
-		in, with := b.mostUseful(rest, func(l *link) bool { return l.Episub && t.mayUnchoke(now, l) })
+		in, with := b.mostUseful(rest, t.candidate(now, b))
 		if in >= 0 && with < least {
 			bestOut, bestIn, least = i, in, with
 		}
 	}
 	if bestIn >= 0 {
-		t.unchoke(now, b.links[bestIn], ReasonFaster, out)
-		t.choke(now, b.links[bestOut], ReasonSlower, out)
+		t.try(now, b.links[bestIn], b.links[bestOut], ReasonFaster, out)
 	}
 }
 

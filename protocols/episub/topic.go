@@ -28,6 +28,8 @@ type Topic struct {
 
 	batchAt, tickAt, wantAt time.Time // zero: nothing to do
 	shuffleAt               time.Time
+	trialAt                 time.Time // before it, no peer is tried for what it promises
+	failures                int       // of eager peers to push, less those that did when tried
 	stats                   Stats
 }
 

@@ -1,0 +1,115 @@
+package episub
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// A peer that announces and does not give costs a request's time for each message, and an
+// eager one that does not push all its use. Honest peers lapse as well, when they lose
+// something or are overloaded: so a lapse is made good by what the peer gives, even late,
+// fades, and has little weight. Whoever has more of them is asked after the others and is
+// not taken as eager.
+
+const (
+	// forgive is the time in which half of the lapses are forgotten: chosen so that an
+	// overload of seconds is forgotten in minutes.
+	forgive = time.Minute
+	// mostLapses bounds them: chosen so that three minutes are forgotten in three minutes.
+	mostLapses = 8
+	// shunned is from how many lapses on a peer that pushes to us is made lazy; below
+	// trusted it may push again. Chosen so that one may always happen.
+	shunned, trusted = 2, 1
+	// blamed is from how many on each further request in vain is an offence: chosen so
+	// that a peer that loses one in twenty is blamed once in 100,000 requests.
+	blamed = 4
+)
+
+// debt are the lapses of a peer.
+type debt struct {
+	sum float64
+	at  time.Time
+}
+
+func (d *debt) lapses(now time.Time) float64 {
+	return d.sum * math.Exp2(-after(d.at, now).Minutes()/forgive.Minutes())
+}
+
+func (d *debt) add(now time.Time, n float64) {
+	d.sum, d.at = min(max(d.lapses(now)+n, 0), mostLapses), now
+}
+
+// overdue notes the requests for a message that were not answered in time. When the clock
+// rang late, it was we who had no time.
+func (t *Topic) overdue(now time.Time, w *want, out *[]Effect) {
+	ours := now.Sub(w.next) >= t.cfg.PullMin
+	for i := range w.offers {
+		o := &w.offers[i]
+		if o.due && !ours {
+			t.lapse(now, o.by, out)
+		}
+		o.due = false
+	}
+}
+
+func (t *Topic) lapse(now time.Time, l *link, out *[]Effect) {
+	t.stats.Unanswered++
+	if l.debt.add(now, 1); l.debt.lapses(now) >= blamed {
+		*out = append(*out, Withheld{Peer: l.ID})
+	}
+}
+
+// gave notes that a peer gave what nobody else had given, or what it was asked for.
+func (r *record) gave(now time.Time, l *link, author bool) {
+	if r.asked.has(l.slot) || !r.came() && !author {
+		r.asked.drop(l.slot)
+		l.debt.add(now, -1)
+	}
+}
+
+// longestPause is the most between two trials when they fail: chosen so that many peers
+// that promise and do not push have a place for a small part of the time.
+const longestPause = time.Minute
+
+// try makes a peer eager for what it promises. When it has pushed, another loses its place.
+func (t *Topic) try(now time.Time, l, instead *link, why Reason, out *[]Effect) {
+	t.unchoke(now, l, why, out)
+	l.trial, l.instead = true, instead
+}
+
+// passed notes that an eager peer pushes.
+func (t *Topic) passed(now time.Time, l *link, out *[]Effect) {
+	if !l.trial {
+		return
+	}
+	if o := l.instead; o != nil && t.links[o.ID] == o && !o.random && t.mayChoke(now, o) {
+		t.choke(now, o, ReasonSlower, out)
+	}
+	l.trial, l.instead, t.failures = false, nil, max(0, t.failures-1)
+}
+
+// failed notes that an eager peer does not push. While those that are tried do not, the
+// next one is tried later each time; each that does takes one failure back.
+func (t *Topic) failed(now time.Time) {
+	t.trialAt = now.Add(min(t.cfg.Every<<t.failures, longestPause))
+	t.failures = min(t.failures+1, 10)
+}
+
+// dismiss lets go of eager peers that keep back what they announce, and of those from which
+// nothing comes any more, where there is another.
+func (t *Topic) dismiss(now time.Time, b *board, out *[]Effect) {
+	for _, l := range t.order {
+		switch {
+		case !t.mayChoke(now, l):
+		case l.debt.lapses(now) >= shunned:
+			t.failed(now)
+			t.choke(now, l, ReasonWithholds, out)
+		case t.quiet(b, l) && (slices.ContainsFunc(t.order, t.candidate(now, b)) || t.count(func(l *link) bool { return l.in }) > t.cfg.EagerMin):
+			if l.trial {
+				t.failed(now)
+			}
+			t.choke(now, l, ReasonSilent, out)
+		}
+	}
+}

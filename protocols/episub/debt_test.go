@@ -1,0 +1,237 @@
+package episub
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/protocols/core"
+)
+
+// actor is a peer with messages, and what it does with them.
+type actor struct {
+	id     core.PeerID
+	delay  time.Duration // of what it says, after the publication
+	pushes bool          // when it is eager
+	hints  bool          // it announces what it does not push
+	gives  bool          // what it is asked for, after another delay
+}
+
+// stage is a machine and its peers; messages are 200 ms apart.
+type stage struct {
+	*Topic
+	now    time.Time
+	n      int
+	actors []*actor
+	out    []Effect
+	blamed map[core.PeerID]int
+	eager  func() // called at every step
+}
+
+func newStage(cfg Config, actors ...*actor) *stage {
+	s := &stage{Topic: New(cfg, 1), now: start, actors: actors, blamed: make(map[core.PeerID]int), eager: func() {}}
+	for _, a := range actors {
+		s.PeerUp(s.now, Peer{ID: a.id, Episub: true})
+	}
+	return s
+}
+
+func (s *stage) play(messages int) {
+	const step, gap = 5 * time.Millisecond, 200 * time.Millisecond
+	for range messages {
+		s.n++
+		id, answers := fmt.Sprint(s.n), make(map[*actor]time.Duration)
+		for at := time.Duration(0); at < gap; at += step {
+			for _, a := range s.actors {
+				in := s.links[a.id].in
+				if ask, asked := answers[a]; at == a.delay && in && a.pushes || asked && at == ask && a.gives {
+					s.Arrived(s.now, a.id, "author", id, &s.out)
+					s.Accepted(s.now, id, 1024, false, "author", &s.out)
+				} else if at == a.delay && a.hints {
+					s.Announced(s.now, a.id, []string{id}, &s.out)
+				}
+			}
+			s.Tick(s.now, &s.out)
+			s.eager()
+			for _, a := range s.take() {
+				answers[a] = at + a.delay
+			}
+			s.now = s.now.Add(step)
+		}
+	}
+}
+
+// take are the peers that were asked.
+func (s *stage) take() (asked []*actor) {
+	for _, e := range s.out {
+		switch e := e.(type) {
+		case Ask:
+			for _, a := range s.actors {
+				if a.id == e.Peer {
+					asked = append(asked, a)
+				}
+			}
+		case Withheld:
+			s.blamed[e.Peer]++
+		}
+	}
+	s.out = s.out[:0]
+	return asked
+}
+
+// pair lets one peer push, so that another can come into its place.
+func pair() Config {
+	cfg := DefaultConfig()
+	cfg.EagerTarget, cfg.EagerMin, cfg.Random = 1, 1, 0
+	return cfg
+}
+
+func honest(i int, delay time.Duration) *actor {
+	return &actor{id: name(i), delay: delay, pushes: true, hints: true, gives: true}
+}
+
+func TestAQuickerPeerTakesThePlaceWhenItHasPushed(t *testing.T) {
+	for what, pushes := range map[string]bool{"it pushes": true, "it announces only": false} {
+		t.Run(what, func(t *testing.T) {
+			slow, quick := honest(0, 50*time.Millisecond), honest(1, 10*time.Millisecond)
+			quick.pushes = pushes
+			s := newStage(pair(), slow)
+			s.play(5)
+			s.PeerUp(s.now, Peer{ID: quick.id, Episub: true})
+			s.actors = append(s.actors, quick)
+			tried := false
+			s.eager = func() {
+				l := s.links[quick.id]
+				tried = tried || l.in
+				if !s.links[slow.id].in && (!l.in || l.trial) {
+					t.Fatal("the slower one lost its place to one that had not pushed")
+				}
+			}
+			s.play(60)
+			if !tried || s.links[slow.id].in == pushes {
+				t.Errorf("tried: %v, the slower one is still eager: %v", tried, s.links[slow.id].in)
+			}
+		})
+	}
+}
+
+func TestAnEagerPeerThatStopsLosesItsPlace(t *testing.T) {
+	for what, hints := range map[string]bool{"silent": false, "announces only": true} {
+		t.Run(what, func(t *testing.T) {
+			traitor, other := honest(0, 10*time.Millisecond), honest(1, 50*time.Millisecond)
+			s := newStage(pair(), traitor)
+			s.play(5)
+			s.PeerUp(s.now, Peer{ID: other.id, Episub: true})
+			s.actors = append(s.actors, other)
+			s.play(30)
+			if !s.links[traitor.id].in || s.links[other.id].in {
+				t.Fatal("the quicker one is not eager")
+			}
+			*traitor = actor{id: traitor.id, delay: traitor.delay, hints: hints}
+			s.play(s.cfg.Silence + 12)
+			if s.links[traitor.id].in || !s.links[other.id].in {
+				t.Error("the other has not taken its place")
+			}
+		})
+	}
+}
+
+func TestWhoDoesNotGiveIsBlamedAndThenAskedLast(t *testing.T) {
+	liar, other := &actor{id: name(1), hints: true}, honest(2, 10*time.Millisecond)
+	other.pushes = false
+	s := newStage(pair(), &actor{id: name(0)}, liar)
+	s.play(4) // 0.8 s: one request for each of two messages was in vain
+	if s.stats.Unanswered == 0 || s.blamed[liar.id] > 0 {
+		t.Errorf("blamed %d times for %d requests", s.blamed[liar.id], s.stats.Unanswered)
+	}
+	s.play(20)
+	if s.blamed[liar.id] == 0 {
+		t.Errorf("never blamed for %d requests", s.stats.Unanswered)
+	}
+	s.PeerUp(s.now, Peer{ID: other.id, Episub: true})
+	s.actors = append(s.actors, other)
+	s.play(10) // until what went before is given up
+	before, blamed := s.stats, s.blamed[liar.id]
+	s.play(20)
+	if pulled := s.stats.Pulled - before.Pulled; pulled != 20 || s.stats.Retried != before.Retried || s.blamed[liar.id] != blamed {
+		t.Errorf("%d of 20 came at the first request, the liar was blamed %d times more", pulled, s.blamed[liar.id]-blamed)
+	}
+}
+
+func TestManyLiarsWinSecondsOnly(t *testing.T) {
+	m, eager, _ := quiet(t)
+	var out []Effect
+	for i := range 100 {
+		m.PeerUp(start, Peer{ID: name(10 + i), Episub: true})
+		m.Announced(start, name(10+i), []string{"m"}, &out)
+	}
+	m.Announced(start, eager, []string{"m"}, &out)
+	now := start
+	for now.Sub(start) < 6*time.Second {
+		now = m.Deadline()
+		m.Tick(now, &out)
+		for i, p := range asks(out) {
+			if p == eager {
+				t.Logf("asked as number %d after %s", i+1, now.Sub(start))
+				return
+			}
+		}
+	}
+	t.Error("the one that has the message was not asked within 6 s")
+}
+
+func TestALateAnswerIsNoLapseNorIsOurOwnPause(t *testing.T) {
+	m, _, lazy := quiet(t)
+	var out []Effect
+	now := start.Add(time.Second)
+	m.Announced(now, lazy, []string{"late"}, &out)
+	now = now.Add(m.cfg.PullWaitMax)
+	m.Tick(now, &out)
+	now = now.Add(m.cfg.PullTimeout / 2)
+	m.Tick(now, &out)
+	if l := m.links[lazy]; l.debt.lapses(now) != 1 {
+		t.Fatalf("%.2f lapses, want one", l.debt.lapses(now))
+	}
+	m.Arrived(now, lazy, "author", "late", &out)
+	if l := m.links[lazy]; l.debt.lapses(now) != 0 {
+		t.Errorf("%.2f lapses though it answered", l.debt.lapses(now))
+	}
+	m.Announced(now, lazy, []string{"pause"}, &out)
+	now = now.Add(m.cfg.PullWaitMax)
+	m.Tick(now, &out)
+	now = now.Add(5 * time.Second)
+	m.Tick(now, &out)
+	if l := m.links[lazy]; l.debt.lapses(now) != 0 || m.stats.Unanswered != 1 {
+		t.Errorf("%.2f lapses though it was we who slept", l.debt.lapses(now))
+	}
+}
+
+func TestLapsesAreForgotten(t *testing.T) {
+	var d debt
+	for range 100 {
+		d.add(start, 1)
+	}
+	if got := d.lapses(start); got != mostLapses {
+		t.Errorf("%.2f lapses, want at most %d", got, mostLapses)
+	}
+	if got := d.lapses(start.Add(3*forgive + time.Second)); got >= trusted {
+		t.Errorf("%.2f lapses after three minutes", got)
+	}
+}
+
+// TestWhoLosesAFewPacketsIsNotBlamed loses one control message in twenty.
+func TestWhoLosesAFewPacketsIsNotBlamed(t *testing.T) {
+	w := newWorld(t, 24, 5, pair()) // with one eager peer much has to be asked for
+	w.loss = 0.05
+	w.ring(steps...)
+	w.run(2 * time.Second)
+	w.publishAll(100, 100*time.Millisecond)
+	w.run(10 * time.Second)
+	var s Stats
+	for _, n := range w.nodes {
+		s.Add(n.m.Stats())
+	}
+	if s.Unanswered == 0 || w.blamed > 0 || len(w.missing()) > 0 {
+		t.Errorf("%d of %d requests in vain, blamed %d times, missing %v", s.Unanswered, s.Asked, w.blamed, w.missing())
+	}
+}
