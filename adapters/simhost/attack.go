@@ -20,13 +20,17 @@ import (
 )
 
 // Attack is what Sybils do to the nodes of a world. Until the measured messages they
-// behave, and pass messages on at once; then they begin.
+// behave, push messages at once to who wants them and announce them to the others; then
+// they begin.
 type Attack struct {
 	Name      string
 	Sybils    int
 	Protocols []protocol.ID // that they announce beside pubsub's
-	Victim    bool          // they connect to the first node only
+	Victim    bool          // they connect to the first node only; one more, connected to all others, tells them what it hears
+	Honest    int           // connections of that victim to honest nodes; 0: as in the world
+	Dialled   bool          // their targets dial them, not they their targets
 	Near      bool          // they have no last mile, so that they are faster than others
+	Promise   bool          // they go on announcing what they hear, and never give it
 	Offence   core.Offence  // that it can be proven to be; empty: it cannot, and nobody is banned
 	First     bool          // they connect before honest nodes connect to each other
 
@@ -34,8 +38,6 @@ type Attack struct {
 	// the tick; nil: they are silent.
 	Every func(s *Sybil, to peer.ID, tick uint64)
 	Tick  time.Duration
-	// Answer is called for each RPC of a target; nil: they do not answer.
-	Answer func(s *Sybil, from peer.ID, rpc *pb.RPC)
 }
 
 // Attacks are the known ones, by 40 Sybils.
@@ -43,8 +45,8 @@ func Attacks() []Attack {
 	all := []Attack{
 		{Name: "cold boot", First: true},
 		{Name: "covert flash"},
-		{Name: "eclipse", Victim: true},
-		{Name: "latency gaming", Near: true, Every: announce},
+		{Name: "eclipse", Victim: true, Near: true},
+		{Name: "latency gaming", Near: true, Promise: true},
 		{Name: "invalid messages", Every: invalid, Offence: core.OffenceGossipInvalid},
 		{Name: "IHAVE flood", Every: ihaveFlood, Offence: core.OffenceGossipIHave},
 		{Name: "IWANT flood", Every: iwantFlood, Offence: core.OffenceGossipIWant},
@@ -64,15 +66,6 @@ func control(c *pb.ControlMessage) *pb.RPC { return &pb.RPC{Control: c} }
 // number is 8 bytes that no other call gives.
 func (s *Sybil) number(tick, i uint64) []byte {
 	return binary.BigEndian.AppendUint64(nil, uint64(s.Index)<<48|tick<<16|i)
-}
-
-// announce offers the newest message, which is never delivered, and stays in the mesh.
-func announce(s *Sybil, to peer.ID, _ uint64) {
-	c := &pb.ControlMessage{Graft: []*pb.ControlGraft{{TopicID: proto.String(topic)}}}
-	if m := s.Last(); m != nil {
-		c.Ihave = []*pb.ControlIHave{{TopicID: proto.String(topic), MessageIDs: []string{string(m.GetFrom()) + string(m.GetSeqno())}}}
-	}
-	s.Send(to, control(c))
 }
 
 // invalid sends messages with a bad signature, in its own name.
@@ -100,7 +93,7 @@ func iwantFlood(s *Sybil, to peer.ID, _ uint64) {
 	}
 	ids := make([]string, 200)
 	for i := range ids {
-		ids[i] = string(m.GetFrom()) + string(m.GetSeqno())
+		ids[i] = messageID(m)
 	}
 	s.Send(to, control(&pb.ControlMessage{Iwant: []*pb.ControlIWant{{MessageIDs: ids}}}))
 }
@@ -157,38 +150,89 @@ func (w *World) withSybils(a Attack) *World {
 		}
 		c.places, c.keys = append(c.places, p), append(c.keys, randomKey(rng))
 	}
+	if a.Victim {
+		c.places, c.keys = append(c.places, randomPlace(rng, c.Config.LastMile)), append(c.keys, randomKey(rng))
+	}
+	if a.Honest > 0 {
+		c.dials = isolated(c.dials, a.Honest)
+	}
 	return &c
+}
+
+// isolated are the dials when the first node has so many connections, each second of
+// them dialled by it.
+func isolated(dials [][]int, connections int) [][]int {
+	all := [][]int{nil}
+	for _, to := range dials[1:] {
+		all = append(all, slices.DeleteFunc(slices.Clone(to), func(i int) bool { return i == 0 }))
+	}
+	for i := 1; i <= connections; i++ {
+		if i%2 == 1 {
+			all[0] = append(all[0], i)
+		} else {
+			all[i] = append(all[i], 0)
+		}
+	}
+	return all
 }
 
 // invade starts the Sybils and lets them connect.
 func (s *simulation) invade() error {
 	for i := range s.attack.Sybils {
-		at := s.world.Config.Nodes + i
-		h, err := s.net.newHost(s.world.keys[at], address(at), at)
+		sybil, err := s.newSybil(i)
 		if err != nil {
 			return err
 		}
-		s.sybils = append(s.sybils, newSybil(i, s.attack, h, s.over))
-	}
-	for _, sybil := range s.sybils {
+		s.sybils = append(s.sybils, sybil)
 		for _, n := range s.targets() {
-			to := peer.AddrInfo{ID: n.host.ID(), Addrs: n.host.Addrs()}
-			s.tasks.Go(func() {
-				ctx, cancel := context.WithTimeout(context.Background(), patience)
-				defer cancel()
-				if err := sybil.dial(ctx, to); err != nil {
-					s.deliver.fail(err)
-				}
-			})
+			s.tasks.Go(func() { s.meet(sybil, n) })
+		}
+	}
+	if s.attack.Victim {
+		spy, err := s.newSybil(s.attack.Sybils)
+		if err != nil {
+			return err
+		}
+		s.spy, spy.allies = spy, s.sybils
+		for _, n := range s.nodes[1:] {
+			s.tasks.Go(func() { s.meet(spy, n) })
 		}
 	}
 	s.tasks.Wait()
 	return s.deliver.err()
 }
 
+func (s *simulation) newSybil(i int) (*Sybil, error) {
+	at := s.world.Config.Nodes + i
+	h, err := s.net.newHost(s.world.keys[at], address(at), at)
+	if err != nil {
+		return nil, err
+	}
+	return newSybil(i, s.attack, h, s.over), nil
+}
+
+// meet connects a Sybil and a node.
+func (s *simulation) meet(sybil *Sybil, n *node) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var err error
+	if s.attack.Dialled && sybil != s.spy {
+		err = n.host.Connect(ctx, peer.AddrInfo{ID: sybil.host.ID(), Addrs: sybil.host.Addrs()})
+	}
+	if err == nil {
+		err = sybil.dial(ctx, peer.AddrInfo{ID: n.host.ID(), Addrs: n.host.Addrs()})
+	}
+	if err != nil {
+		s.deliver.fail(err)
+	}
+}
+
 // begin lets the Sybils attack until the end of the run.
 func (s *simulation) begin() {
 	s.begun = time.Now()
+	if s.attack != nil {
+		s.gained = s.held()
+	}
 	for _, sybil := range s.sybils {
 		sybil.begun.Store(true)
 		if s.attack.Every != nil {

@@ -26,17 +26,30 @@ func TestAttacks(t *testing.T) {
 			a.Sybils = 3
 		}
 		t.Run(strings.ReplaceAll(a.Name, " ", "-"), func(t *testing.T) {
-			for _, s := range strategies {
-				survives(t, newTestWorld(t, setting(a)), s, a)
+			for _, seed := range seeds() {
+				for _, s := range strategies {
+					survives(t, newTestWorld(t, setting(a, seed)), s, a)
+				}
 			}
 		})
 	}
 }
 
+// seeds are those of the worlds: one without -attacks.
+func seeds() (all []int64) {
+	for seed := range *bench.seeds {
+		if all = append(all, int64(seed+1)); !*bench.attacks {
+			break
+		}
+	}
+	return all
+}
+
 // setting is how many nodes there are, and for how long: those who betray have two
 // minutes to earn trust, and two minutes follow; floods are the same all the time.
-func setting(a Attack) func(*Config) {
+func setting(a Attack, seed int64) func(*Config) {
 	return func(c *Config) {
+		c.Seed = seed
 		c.Interval, c.Warmup, c.Messages = 4*time.Second, 30, 30
 		if a.Offence != "" {
 			c.Warmup, c.Messages = 3, 8
@@ -60,10 +73,10 @@ func survives(t *testing.T, w *World, s Strategy, a Attack) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%s: p50 %.0f ms, p95 %.0f ms, max %.0f ms (before the attack %.0f); %d of %d missing; %.0f B of control per delivery; recovered after %s",
-		s.Name, r.P50, r.P95, r.Max, r.Cold.Max, len(r.Missing), r.Expected, r.Control, v.Recovery.Round(time.Second))
-	t.Logf("%s: %d of %d Sybils banned by all, %d of %d pairs, the last after %s: %v; %.2f of the eager are Sybils; took %s",
-		s.Name, v.Banned, v.Sybils, v.Bans, v.Pairs, v.Last.Round(time.Second), v.Reasons, v.Eager, time.Since(start).Round(time.Second))
+	t.Logf("%s, seed %d: p50 %.0f ms, p95 %.0f ms, max %.0f ms (before the attack %.0f); %d of %d missing; %.0f B of control per delivery; recovered after %s",
+		s.Name, r.Seed, r.P50, r.P95, r.Max, r.Cold.Max, len(r.Missing), r.Expected, r.Control, v.Recovery.Round(time.Second))
+	t.Logf("%s: %d of %d Sybils banned by all, %d of %d pairs, the last after %s: %v; %.2f of the eager were Sybils, %.2f are; took %s",
+		s.Name, v.Banned, v.Sybils, v.Bans, v.Pairs, v.Last.Round(time.Second), v.Reasons, v.Gained, v.Eager, time.Since(start).Round(time.Second))
 	if s.Name == Plain().Name {
 		return
 	}

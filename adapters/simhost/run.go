@@ -40,7 +40,9 @@ type simulation struct {
 	tasks    sync.WaitGroup // publishing, dialling and attacks under way
 	attack   *Attack        // nil: none
 	sybils   []*Sybil
+	spy      *Sybil        // nil: none
 	begun    time.Time     // the attack
+	gained   float64       // share of the eager places that the Sybils held then
 	judged   func()        // called at the end, while all run; nil: not
 	over     chan struct{} // closed when the plan is done, by finish
 	finish   func()
@@ -229,6 +231,9 @@ func (s *simulation) close() {
 	}
 	for _, sybil := range s.sybils {
 		s.ends.Go(func() { _ = sybil.host.Close() })
+	}
+	if s.spy != nil {
+		s.ends.Go(func() { _ = s.spy.host.Close() })
 	}
 	s.ends.Wait()
 }

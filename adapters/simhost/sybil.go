@@ -36,17 +36,19 @@ type Sybil struct {
 	over   <-chan struct{} // closed at the end of the run
 	begun  atomic.Bool     // the attack; before, it only pretends
 
+	allies []*Sybil // that it tells what it hears, at once
+
 	mu   sync.Mutex
 	out  map[peer.ID]chan []byte // queues to targets
 	mesh map[peer.ID]bool        // targets that we push to
-	seen map[string]bool         // message IDs
+	seen map[string]*pb.Message  // by message ID
 	last *pb.Message             // the newest message seen
 }
 
 func newSybil(index int, a *Attack, h *simHost, over <-chan struct{}) *Sybil {
 	s := &Sybil{
 		Index: index, attack: a, host: h, over: over,
-		out: make(map[peer.ID]chan []byte), mesh: make(map[peer.ID]bool), seen: make(map[string]bool),
+		out: make(map[peer.ID]chan []byte), mesh: make(map[peer.ID]bool), seen: make(map[string]*pb.Message),
 	}
 	h.SetStreamHandler(meshsub, s.listen)
 	for _, id := range a.Protocols {
@@ -150,52 +152,74 @@ func readRPC(r *bufio.Reader) (*pb.RPC, error) {
 	return rpc, proto.Unmarshal(body, rpc)
 }
 
-// handle is what an honest node would do, until the attack begins; then what the
-// attack does.
+// handle is what an honest node would do; once the attack has begun, nothing is given.
 func (s *Sybil) handle(from peer.ID, rpc *pb.RPC) {
-	news := s.note(from, rpc)
-	if s.begun.Load() {
-		if s.attack.Answer != nil {
-			s.attack.Answer(s, from, rpc)
-		}
-		return
+	wanted := s.note(from, rpc.GetControl())
+	for _, m := range rpc.GetPublish() {
+		s.hear(from, m)
 	}
-	for _, m := range news {
-		for _, to := range s.pushTo(from) {
-			s.Send(to, &pb.RPC{Publish: []*pb.Message{m}})
-		}
+	if len(wanted) > 0 && !s.begun.Load() {
+		s.Send(from, &pb.RPC{Publish: wanted})
 	}
 }
 
-// note keeps the mesh and the messages in mind, and returns the new ones.
-func (s *Sybil) note(from peer.ID, rpc *pb.RPC) (news []*pb.Message) {
+// note keeps the mesh in mind, and returns the messages that are asked for.
+func (s *Sybil) note(from peer.ID, c *pb.ControlMessage) (wanted []*pb.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for range rpc.GetControl().GetGraft() {
+	for range c.GetGraft() {
 		s.mesh[from] = true
 	}
-	for range rpc.GetControl().GetPrune() {
+	for range c.GetPrune() {
 		delete(s.mesh, from)
 	}
-	for _, m := range rpc.GetPublish() {
-		id := string(m.GetFrom()) + string(m.GetSeqno())
-		if !s.seen[id] {
-			s.seen[id], s.last = true, m
-			news = append(news, m)
+	for _, want := range c.GetIwant() {
+		for _, id := range want.GetMessageIDs() {
+			if m := s.seen[id]; m != nil {
+				wanted = append(wanted, m)
+			}
 		}
 	}
-	return news
+	return wanted
 }
 
-func (s *Sybil) pushTo(from peer.ID) (targets []peer.ID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id := range s.mesh {
-		if id != from {
-			targets = append(targets, id)
+// hear spreads a message that is new.
+func (s *Sybil) hear(from peer.ID, m *pb.Message) {
+	if !s.keep(m) {
+		return
+	}
+	for _, ally := range s.allies {
+		ally.hear(from, m)
+	}
+	for _, to := range s.Targets() {
+		switch {
+		case to == from || string(to) == string(m.GetFrom()):
+		case !s.begun.Load() && s.Pushes(to):
+			s.Send(to, &pb.RPC{Publish: []*pb.Message{m}})
+		case !s.begun.Load() || s.attack.Promise:
+			s.Send(to, control(&pb.ControlMessage{Ihave: []*pb.ControlIHave{{TopicID: proto.String(topic), MessageIDs: []string{messageID(m)}}}}))
 		}
 	}
-	return targets
+}
+
+// keep says whether a message is new.
+func (s *Sybil) keep(m *pb.Message) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen[messageID(m)] != nil {
+		return false
+	}
+	s.seen[messageID(m)], s.last = m, m
+	return true
+}
+
+func messageID(m *pb.Message) string { return string(m.GetFrom()) + string(m.GetSeqno()) }
+
+// Pushes says whether a target wants to be pushed to, as far as the Sybil was told.
+func (s *Sybil) Pushes(to peer.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mesh[to]
 }
 
 // Hello subscribes to the topic and grafts.

@@ -2,9 +2,12 @@ package simhost
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weftnet/weft/protocols/episub"
 )
 
 // Verdict is what became of an attack.
@@ -18,18 +21,29 @@ type Verdict struct {
 	Honest              []string       // bans of honest nodes: there must be none
 	Accused             int            // offences of honest nodes: a few may be by accident
 	Pushes              []int          // by node: honest nodes that it pushes to, at the end
-	Eager               float64        // share of Sybils among those who push to the attacked nodes, at the end
+	Gained, Eager       float64        // share of Sybils among those who push to the attacked nodes, when it began and at the end
+	While, After        Received       // by the attacked nodes: the first 90 heartbeats of the attack, and then
 	// Recovery is from the beginning of the attack to the last message that somebody had
 	// later than slow after it was published; zero: there was none.
 	Recovery time.Duration
 }
+
+// Received are the shares of messages that came within 1 s, within 6 s, and at all.
+type Received struct {
+	Second, Six, Ever float64
+	Of                int // deliveries there should have been
+}
+
+// heartbeats are those within which the honest have to recover.
+const heartbeats = 90 * time.Second
 
 // slow is what delivery takes at most when nothing is wrong: the longest way around the
 // world, and a request.
 const slow = time.Second
 
 func (s *simulation) verdict() Verdict {
-	v := Verdict{Sybils: len(s.sybils), Reasons: make(map[string]int), Recovery: s.recovery()}
+	v := Verdict{Sybils: len(s.sybils), Reasons: make(map[string]int), Recovery: s.recovery(), Gained: s.gained, Eager: s.held()}
+	v.While, v.After = s.received(0, heartbeats), s.received(heartbeats, forever)
 	banned := make(map[peer.ID]int)
 	honest := make(map[peer.ID]int)
 	for i, n := range s.nodes {
@@ -64,33 +78,76 @@ func (s *simulation) verdict() Verdict {
 	for _, n := range banned {
 		v.Banned += btoi(n >= len(targets))
 	}
-	v.eager(s, targets, honest)
+	v.Pushes = s.pushes(honest)
 	return v
 }
 
-// eager looks at who pushes to the targets.
-func (v *Verdict) eager(s *simulation, targets []*node, honest map[peer.ID]int) {
-	eager, sybils := 0, 0
-	v.Pushes = make([]int, len(s.nodes))
-	for _, n := range targets {
-		j, ok := n.stack.(judged)
-		if !ok {
-			continue
-		}
-		t, _ := j.PubSub.Tiers(topic)
-		for _, p := range t.Peers {
-			if p.Tier.String() != "eager" {
-				continue
-			}
-			eager++
-			if i, is := honest[p.ID]; is {
-				v.Pushes[i]++
-			} else {
-				sybils++
+// pushes are how many attacked nodes each honest node pushes to.
+func (s *simulation) pushes(honest map[peer.ID]int) []int {
+	to := make([]int, len(s.nodes))
+	for _, n := range s.targets() {
+		for _, id := range n.eager() {
+			if i, is := honest[id]; is {
+				to[i]++
 			}
 		}
 	}
-	v.Eager = float64(sybils) / float64(max(1, eager))
+	return to
+}
+
+// held is the share of Sybils among those who push to the attacked nodes. Of plain
+// gossipsub the Sybils themselves know whose mesh they are in.
+func (s *simulation) held() float64 {
+	eager, sybils := 0, 0
+	for _, n := range s.targets() {
+		pushing, _ := n.stack.Tiers(topic)
+		eager += pushing
+		_, tiers := n.stack.(judged)
+		ids := n.eager()
+		for _, sybil := range s.sybils {
+			sybils += btoi(tiers && slices.Contains(ids, sybil.host.ID()) || !tiers && sybil.Pushes(n.host.ID()))
+		}
+	}
+	return float64(sybils) / float64(max(1, eager))
+}
+
+// eager are the peers that push to a node; none where there are no tiers.
+func (n *node) eager() (ids []peer.ID) {
+	j, ok := n.stack.(judged)
+	if !ok {
+		return nil
+	}
+	t, _ := j.PubSub.Tiers(topic)
+	for _, p := range t.Peers {
+		if p.Tier == episub.Eager {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids
+}
+
+// received are the messages of a part of the attack at the attacked nodes.
+func (s *simulation) received(from, till time.Duration) (r Received) {
+	s.deliver.mu.Lock()
+	defer s.deliver.mu.Unlock()
+	second, six, ever := 0, 0, 0
+	for i, sent := range s.world.sends {
+		if at := s.deliver.sent[i].Sub(s.begun); !sent.measured || at < from || at >= till {
+			continue
+		}
+		for node := range s.targets() {
+			if at := s.deliver.got[i][node]; node != sent.by {
+				took := at.Sub(s.deliver.sent[i])
+				r.Of++
+				ever += btoi(!at.IsZero())
+				second += btoi(!at.IsZero() && took <= time.Second)
+				six += btoi(!at.IsZero() && took <= 6*time.Second)
+			}
+		}
+	}
+	all := float64(max(1, r.Of))
+	r.Second, r.Six, r.Ever = float64(second)/all, float64(six)/all, float64(ever)/all
+	return r
 }
 
 func (s *simulation) targets() []*node {
