@@ -2,17 +2,13 @@ package gossipsub
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
-	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/host"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/weftnet/weft/protocols/episub"
 )
@@ -184,33 +180,6 @@ func TestWithoutEpisubThereAreNoTiers(t *testing.T) {
 				t.Error("a stream of episub was opened")
 			}
 		}
-	}
-}
-
-// The bytes that docs/protocols/episub.md shows.
-func TestTheChokeOfTheSpecification(t *testing.T) {
-	a, b := newEpisub(t), newEpisub(t)
-	subscribe(t, a, "t")
-	subscribe(t, b, "t")
-	connect(t, a.host, b.host)
-	eventually(t, "they see each other", func() bool { v, _ := a.Tiers("t"); return len(v.Peers) == 1 && v.PushedTo == 1 })
-	pruned := b.trace.received.read().Prune
-	onLoop(a, func() {
-		a.engine.out = append(a.engine.out, episub.Choke{Peer: b.host.ID()})
-		a.engine.act(a.engine.topics["t"], nil)
-	})
-	eventually(t, "the choke has come", func() bool { return b.trace.received.read().Prune > pruned })
-	eventually(t, "it ended one direction", func() bool { v, _ := b.Tiers("t"); return v.PushedTo == 0 && v.Eager == 1 })
-
-	topic, backoff := "t", chokeSeconds
-	rpc := &pb.RPC{Control: &pb.ControlMessage{Prune: []*pb.ControlPrune{{TopicID: &topic, Backoff: &backoff}}}}
-	got, err := proto.Marshal(rpc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got = append(binary.AppendUvarint(nil, uint64(len(got))), got...)
-	if want := "091a0722050a01741801"; hex.EncodeToString(got) != want {
-		t.Errorf("a choke is %x, the specification says %s", got, want)
 	}
 }
 
