@@ -3,7 +3,6 @@ package gossipsub
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +28,10 @@ const (
 	// requestSlack is how many it may ask for that we did not announce to it: chosen for
 	// what was announced on a connection before this one.
 	requestSlack, requestsPerSec = 512, 16
+	// unwantedSlack is how many messages it may refuse beyond repeats of those that came:
+	// chosen for 32 Mbit/s of messages of 1 KiB, the least that plain peers refuse, when
+	// they come to it a second sooner.
+	unwantedSlack, unwantedPerSec = 4096, 1024
 	// meshSlack and meshPerTopic are how many GRAFTs and PRUNEs a peer may send at once,
 	// and regain is the time in which it may send as many again: episub changes a link
 	// each 2 s at most, gossipsub each minute. Chosen for a peer that has to refill a
@@ -41,18 +44,8 @@ const (
 	// the filter allows: chosen for sessions with a topic each.
 	topicsPerSec = 16
 
-	// promiseTime is how long an announced message may take to come from anybody: chosen
-	// for an answer of a thousand messages of 1 KiB at 0.5 Mbit/s.
-	promiseTime = 15 * time.Second
-	// samples are how many messages of a request are followed: chosen so that of a peer
-	// which loses one in five, all are lost once in 400,000. promisesKept are the requests.
-	samples, promisesKept = 8, 2048
-	// brokenSlack is how many messages a peer may announce in vain, and a few more each
-	// second: chosen above what a queue to it can lose.
-	brokenSlack, brokenPerSec = 512, 8
-
 	// For each overdraft of so many an offence more.
-	perOffenceIDs, perOffenceFew = 100, 20
+	perOffenceIDs, perOffenceFew, perOffenceRefusals = 100, 20, 1000
 	// tellAtOnce offences of a peer are told at once, then one a second: nine ban.
 	tellAtOnce = 9
 
@@ -86,22 +79,13 @@ type floods struct {
 
 // conduct is what a peer has left of its budgets.
 type conduct struct {
-	ihave, iwant, mesh, topics, broken, told core.Bucket
+	ihave, iwant, unwanted, mesh, topics, broken, told core.Bucket
 
 	heard   uint64               // messages, when it was last credited for them
 	offered int                  // requests that our announcements to it allow
 	refused map[string]time.Time // by topic: the end of its back-off, nil until one
 	hastyAt time.Time            // from when on a GRAFT cannot have crossed our last PRUNE
 	seen    time.Time
-}
-
-// promise is what a peer announced and was asked for at once.
-type promise struct {
-	keys  []uint64 // of messages that are followed
-	by    peer.ID
-	until time.Time
-	ids   int
-	kept  bool // one of them came
 }
 
 func newFloods(p *PubSub) *floods {
@@ -118,13 +102,14 @@ func (f *floods) of(now time.Time, id peer.ID) *conduct {
 	if c == nil {
 		f.sweep(now)
 		c = &conduct{
-			ihave:  core.Bucket{PerSecond: announceSlack, Most: 2 * announceSlack},
-			iwant:  core.Bucket{PerSecond: requestsPerSec, Most: requestSlack},
-			mesh:   core.Bucket{PerSecond: 1 / regain.Seconds(), Most: 1},
-			topics: core.Bucket{PerSecond: topicsPerSec, Most: f.topics},
-			broken: core.Bucket{PerSecond: brokenPerSec, Most: brokenSlack},
-			told:   core.Bucket{PerSecond: 1, Most: tellAtOnce},
-			heard:  f.heard.Load(),
+			ihave:    core.Bucket{PerSecond: announceSlack, Most: 2 * announceSlack},
+			iwant:    core.Bucket{PerSecond: requestsPerSec, Most: requestSlack},
+			unwanted: core.Bucket{PerSecond: unwantedPerSec, Most: unwantedSlack},
+			mesh:     core.Bucket{PerSecond: 1 / regain.Seconds(), Most: 1},
+			topics:   core.Bucket{PerSecond: topicsPerSec, Most: f.topics},
+			broken:   core.Bucket{PerSecond: brokenPerSec, Most: brokenSlack},
+			told:     core.Bucket{PerSecond: 1, Most: tellAtOnce},
+			heard:    f.heard.Load(),
 		}
 		f.peers[id] = c
 	}
@@ -183,7 +168,9 @@ func (f *floods) inspect(from peer.ID, rpc *pubsub.RPC) {
 	c := f.of(now, from)
 	foreign := len(subs)
 	if control != nil {
+		f.credit(now, c)
 		f.announces(now, from, c, control)
+		f.refusals(now, from, c, control)
 		f.requests(now, from, c, control)
 		foreign += f.meshes(now, from, c, control)
 	}
@@ -191,6 +178,15 @@ func (f *floods) inspect(from peer.ID, rpc *pubsub.RPC) {
 		n := overdraft(&c.topics, now, float64(foreign), perOffenceIDs)
 		f.tell(now, from, c, n, core.OffenceGossipTopics, "%d changes of topics in a message, too many before", foreign)
 	}
+}
+
+// credit allows a peer more for the messages that came since the last time.
+func (f *floods) credit(now time.Time, c *conduct) {
+	heard := f.heard.Load()
+	more := repeats * float64(heard-c.heard)
+	c.ihave.Spend(now, -more)
+	c.unwanted.Spend(now, -more)
+	c.heard = heard
 }
 
 func (f *floods) announces(now time.Time, from peer.ID, c *conduct, control *pb.ControlMessage) {
@@ -201,11 +197,21 @@ func (f *floods) announces(now time.Time, from peer.ID, c *conduct, control *pb.
 	if ids == 0 {
 		return
 	}
-	heard := f.heard.Load()
-	c.ihave.Spend(now, -repeats*float64(heard-c.heard))
-	c.heard = heard
 	n := overdraft(&c.ihave, now, float64(ids), announceSlack/10)
 	f.tell(now, from, c, n, core.OffenceGossipIHave, "%d IDs announced in a message, too many before", ids)
+}
+
+// refusals counts what a peer does not want: pubsub remembers each for three heartbeats.
+func (f *floods) refusals(now time.Time, from peer.ID, c *conduct, control *pb.ControlMessage) {
+	ids := 0
+	for _, m := range control.GetIdontwant() {
+		ids += len(m.GetMessageIDs())
+	}
+	if ids == 0 {
+		return
+	}
+	n := overdraft(&c.unwanted, now, float64(ids), perOffenceRefusals)
+	f.tell(now, from, c, n, core.OffenceGossipUnwant, "%d IDs refused in a message, too many before", ids)
 }
 
 func (f *floods) requests(now time.Time, from peer.ID, c *conduct, control *pb.ControlMessage) {
@@ -306,77 +312,9 @@ func (c *conduct) refuse(now time.Time, p *pb.ControlPrune) {
 	}
 }
 
-// promise follows some of the messages that a peer is asked for.
-func (f *floods) promise(now time.Time, by peer.ID, ids []string, key func(string) uint64) {
-	n := min(samples, len(ids))
-	if n == 0 || len(f.order) >= promisesKept {
-		return
-	}
-	p := &promise{by: by, until: now.Add(promiseTime), ids: len(ids)}
-	for i := range n {
-		k := key(ids[(i*len(ids)+rand.IntN(len(ids)))/n]) // one of each part
-		if f.open[k] == nil {
-			f.open[k], p.keys = p, append(p.keys, k)
-		}
-	}
-	if len(p.keys) > 0 {
-		f.order = append(f.order, p)
-	}
-	f.promised.Store(int64(len(f.open)))
-}
-
-// came notes a message, whoever brought it.
-func (f *floods) came(key func(*pubsub.Message) uint64, m *pubsub.Message) {
-	if f == nil || m == nil || f.promised.Load() == 0 {
-		return
-	}
-	k := key(m)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if p := f.open[k]; p != nil {
-		p.kept = true
-		delete(f.open, k)
-	}
-	f.promised.Store(int64(len(f.open)))
-}
-
 // fresh counts a message that was not here before.
 func (f *floods) fresh() {
 	if f != nil {
 		f.heard.Add(1)
 	}
-}
-
-// expire blames those who announced what nobody had.
-func (f *floods) expire(now time.Time) {
-	done := 0
-	for ; done < len(f.order) && !now.Before(f.order[done].until); done++ {
-		p := f.order[done]
-		broken := false
-		for _, k := range p.keys {
-			if f.open[k] == p {
-				broken = true
-				delete(f.open, k)
-			}
-		}
-		if c := f.peers[p.by]; broken && c != nil && f.connected(p.by) {
-			f.broke(now, p, c)
-		}
-	}
-	clear(f.order[:done])
-	f.order = f.order[done:]
-	f.promised.Store(int64(len(f.open)))
-}
-
-// broke blames a peer: where nothing came of all that is followed, for all of it.
-func (f *floods) broke(now time.Time, p *promise, c *conduct) {
-	count := 1
-	if !p.kept {
-		count = p.ids
-	}
-	if n := overdraft(&c.broken, now, float64(count), perOffenceFew); n > 0 {
-		f.tell(now, p.by, c, n, core.OffenceGossipIHave, "it announced hundreds of messages that nobody had within %s", promiseTime)
-		return
-	}
-	f.tell(now, p.by, c, 1, core.OffenceGossipWithheld, "it announced a message that nobody had within %s", promiseTime)
 }

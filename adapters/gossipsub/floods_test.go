@@ -62,6 +62,10 @@ func iwant(ids []string) *pubsub.RPC {
 	return rpcOf(&pb.ControlMessage{Iwant: []*pb.ControlIWant{{MessageIDs: ids}}})
 }
 
+func idontwant(ids []string) *pubsub.RPC {
+	return rpcOf(&pb.ControlMessage{Idontwant: []*pb.ControlIDontWant{{MessageIDs: ids}}})
+}
+
 func graft(topic string) *pb.ControlGraft { return &pb.ControlGraft{TopicID: &topic} }
 
 func prune(topic string, backoff uint64) *pb.ControlPrune {
@@ -80,6 +84,7 @@ func TestEachFloodIsAnOffence(t *testing.T) {
 			f.inspect("p", ihave(names(500*i, 500)))
 			f.sent("p", iwant(names(500*i+1, 500)), testKey)
 		}},
+		"refusals": {core.OffenceGossipUnwant, func(f *floods, i int) { f.inspect("p", idontwant(names(5_000*i, 5_000))) }},
 		"requests": {core.OffenceGossipIWant, func(f *floods, _ int) { f.inspect("p", iwant(make([]string, 200))) }},
 		"GRAFT, PRUNE": {core.OffenceGossipGraft, func(f *floods, _ int) {
 			c := new(pb.ControlMessage)
@@ -172,6 +177,7 @@ func honest(f *floods, peers int, ids []string, lost, again int) {
 		for i := range peers {
 			id := peer.ID(fmt.Sprint(i))
 			f.inspect(id, ihave(ids))
+			f.inspect(id, idontwant(ids))
 			if part := len(ids) / peers; part > 0 {
 				f.sent(id, iwant(ids[i*part:(i+1)*part]), testKey)
 			}
@@ -234,7 +240,7 @@ func TestWhatIsKeptOfPeersIsBounded(t *testing.T) {
 func TestHonestTrafficAllocatesNothing(t *testing.T) {
 	f, _ := newTestFloods(t)
 	ids := names(0, 10)
-	have, want := ihave(ids), iwant(ids)
+	have, want, refused := ihave(ids), iwant(ids), idontwant(ids)
 	message := &pubsub.RPC{RPC: pb.RPC{Publish: []*pb.Message{{}}}}
 	f.sent("p", want, testKey)
 	var n atomic.Uint64
@@ -243,6 +249,7 @@ func TestHonestTrafficAllocatesNothing(t *testing.T) {
 	if allocs := testing.AllocsPerRun(1_000, func() {
 		f.inspect("p", message)
 		f.inspect("p", have)
+		f.inspect("p", refused)
 		f.sent("p", have, testKey)
 		f.inspect("p", want)
 		f.sent("p", message, testKey)
@@ -265,6 +272,7 @@ func TestFloodsOverTheNetAreBlamed(t *testing.T) {
 			for offence, rpc := range map[core.Offence]*pb.RPC{
 				core.OffenceGossipIHave:   {Control: ihave(names(0, 25_000)).Control},
 				core.OffenceGossipIWant:   {Control: iwant(names(0, 1_000)).Control},
+				core.OffenceGossipUnwant:  {Control: idontwant(names(0, 10_000)).Control},
 				core.OffenceGossipGraft:   {Control: &pb.ControlMessage{Graft: slices.Repeat([]*pb.ControlGraft{graft("ours")}, 100)}},
 				core.OffenceGossipTopics:  {Control: &pb.ControlMessage{Graft: slices.Repeat([]*pb.ControlGraft{graft("theirs")}, 6_000)}},
 				core.OffenceGossipBackoff: {Control: &pb.ControlMessage{Prune: []*pb.ControlPrune{prune("ours", math.MaxUint64)}}},

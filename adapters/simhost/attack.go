@@ -50,6 +50,7 @@ func Attacks() []Attack {
 		{Name: "invalid messages", Every: invalid, Offence: core.OffenceGossipInvalid},
 		{Name: "IHAVE flood", Every: ihaveFlood, Offence: core.OffenceGossipIHave},
 		{Name: "IWANT flood", Every: iwantFlood, Offence: core.OffenceGossipIWant},
+		{Name: "IDONTWANT flood", Every: idontwantFlood, Offence: core.OffenceGossipUnwant},
 		{Name: "GRAFT flood", Every: graftFlood, Offence: core.OffenceGossipGraft},
 		{Name: "huge PRUNE backoff", Every: hugePrune, Offence: core.OffenceGossipBackoff},
 		{Name: "endless topics", Every: endlessTopics, Offence: core.OffenceGossipTopics},
@@ -96,6 +97,15 @@ func iwantFlood(s *Sybil, to peer.ID, _ uint64) {
 		ids[i] = messageID(m)
 	}
 	s.Send(to, control(&pb.ControlMessage{Iwant: []*pb.ControlIWant{{MessageIDs: ids}}}))
+}
+
+// idontwantFlood refuses 5,000 messages that do not exist.
+func idontwantFlood(s *Sybil, to peer.ID, tick uint64) {
+	ids := make([]string, 5_000)
+	for i := range ids {
+		ids[i] = string(s.number(tick, uint64(i)))
+	}
+	s.Send(to, control(&pb.ControlMessage{Idontwant: []*pb.ControlIDontWant{{MessageIDs: ids}}}))
 }
 
 // graftFlood grafts and prunes in turns, without heed to any backoff.

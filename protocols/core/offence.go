@@ -16,14 +16,15 @@ const (
 
 // What pubsub's adapter sees of a peer.
 const (
-	OffenceGossipInvalid  Offence = "gossip.invalid"      // passed on a message whose signature is wrong
-	OffenceGossipUnsigned Offence = "gossip.unsigned"     // passed on a message without a signature, or with fields that do not belong there
-	OffenceGossipIHave    Offence = "gossip.ihave-flood"  // announces more messages than there can be
-	OffenceGossipIWant    Offence = "gossip.iwant-flood"  // asks for more than it was offered, or again and again
-	OffenceGossipGraft    Offence = "gossip.graft-flood"  // grafts within the back-off, again and again
-	OffenceGossipTopics   Offence = "gossip.topics-flood" // names ever new topics
-	OffenceGossipBackoff  Offence = "gossip.backoff"      // demands a back-off that nobody would outlive
-	OffenceGossipWithheld Offence = "gossip.withheld"     // announced a message and did not give it: graded, queues overflow
+	OffenceGossipInvalid  Offence = "gossip.invalid"         // passed on a message whose signature is wrong
+	OffenceGossipUnsigned Offence = "gossip.unsigned"        // passed on a message without a signature, or with fields that do not belong there
+	OffenceGossipIHave    Offence = "gossip.ihave-flood"     // announces more messages than there can be
+	OffenceGossipIWant    Offence = "gossip.iwant-flood"     // asks for more than it was offered, or again and again
+	OffenceGossipUnwant   Offence = "gossip.idontwant-flood" // refuses more messages than there can be
+	OffenceGossipGraft    Offence = "gossip.graft-flood"     // grafts within the back-off, again and again
+	OffenceGossipTopics   Offence = "gossip.topics-flood"    // names ever new topics
+	OffenceGossipBackoff  Offence = "gossip.backoff"         // demands a back-off that nobody would outlive
+	OffenceGossipWithheld Offence = "gossip.withheld"        // announced a message and did not give it: graded, queues overflow
 )
 
 // RateBanned is what gossip is to think of a banned peer: nothing is taken from it any

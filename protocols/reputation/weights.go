@@ -34,6 +34,7 @@ var weights = map[core.Offence]verdict{
 	core.OffenceGossipUnsigned: {serious, Compliance},
 	core.OffenceGossipIHave:    {serious, Compliance},
 	core.OffenceGossipIWant:    {serious, Compliance},
+	core.OffenceGossipUnwant:   {serious, Compliance},
 	core.OffenceGossipGraft:    {serious, Compliance},
 	core.OffenceGossipTopics:   {serious, Compliance},
 	core.OffenceGossipBackoff:  {serious, Compliance},
