@@ -26,6 +26,10 @@
 //     opinion comes back as a score (reputation.go): one below zero keeps a peer out of
 //     the mesh, that of a banned one out of earshot;
 //   - who says more than there is to say is found out (floods.go);
+//   - with episub, a machine of each topic decides who pushes (episub.go): it is driven on
+//     pubsub's process loop (episub_loop.go) by what pubsub and its messages tell
+//     (episub_hooks.go, episub_inspect.go), and its effects leave from there
+//     (episub_effects.go);
 //   - all of it is counted, per topic for our own topics (trace.go, stats.go).
 //
 // # Flow
