@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/weftnet/weft/adapters/gossipsub"
 	"github.com/weftnet/weft/protocols/core"
 )
 
@@ -40,6 +41,9 @@ type Attack struct {
 	Tick  time.Duration
 }
 
+// sybilProtocols let Sybils be taken for peers that speak episub.
+var sybilProtocols = []protocol.ID{gossipsub.EpisubProtocol}
+
 // Attacks are the known ones, by 40 Sybils.
 func Attacks() []Attack {
 	all := []Attack{
@@ -57,7 +61,7 @@ func Attacks() []Attack {
 	}
 	for i := range all {
 		all[i].Sybils, all[i].Tick = 40, time.Second
-		all[i].Protocols = []protocol.ID{"/weft/episub/1.0.0"}
+		all[i].Protocols = sybilProtocols
 	}
 	return all
 }
@@ -241,7 +245,7 @@ func (s *simulation) meet(sybil *Sybil, n *node) {
 func (s *simulation) begin() {
 	s.begun = time.Now()
 	if s.attack != nil {
-		s.gained = s.held()
+		s.gained, _ = s.held()
 	}
 	for _, sybil := range s.sybils {
 		sybil.begun.Store(true)

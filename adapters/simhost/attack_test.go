@@ -66,7 +66,7 @@ func setting(a Attack, seed int64) func(*Config) {
 // survives wants every message at every honest node within 6 s, the honest well again
 // within 90 heartbeats, and under episub, where the nodes judge, the offenders banned
 // and nobody else. Of plain gossipsub it only tells.
-func survives(t *testing.T, w *World, s Strategy, a Attack) {
+func survives(t *testing.T, w *World, s Strategy, a Attack) Verdict {
 	t.Helper()
 	start := time.Now()
 	r, v, err := RunAttacked(t, w, s, a)
@@ -78,7 +78,7 @@ func survives(t *testing.T, w *World, s Strategy, a Attack) {
 	t.Logf("%s: %d of %d Sybils banned by all, %d of %d pairs, the last after %s: %v; %.2f of the eager were Sybils, %.2f are; took %s",
 		s.Name, v.Banned, v.Sybils, v.Bans, v.Pairs, v.Last.Round(time.Second), v.Reasons, v.Gained, v.Eager, time.Since(start).Round(time.Second))
 	if s.Name == Plain().Name {
-		return
+		return v
 	}
 	if !r.Complete() || r.Max > 6000 || v.Recovery > 90*time.Second {
 		t.Errorf("want all within 6 s, and within %s again after 90 s: missing %.300s", slow, r.Missing)
@@ -94,6 +94,7 @@ func survives(t *testing.T, w *World, s Strategy, a Attack) {
 	if a.Offence != "" && v.Banned != v.Sybils {
 		t.Errorf("%d of %d Sybils are banned by all whom they attacked", v.Banned, v.Sybils)
 	}
+	return v
 }
 
 // TestHonestButSlowNodesAreDemotedNotBanned gives some nodes a slow last mile.

@@ -22,6 +22,7 @@ type Verdict struct {
 	Accused             int            // offences of honest nodes: a few may be by accident
 	Pushes              []int          // by node: honest nodes that it pushes to, at the end
 	Gained, Eager       float64        // share of Sybils among those who push to the attacked nodes, when it began and at the end
+	Pushing             float64        // peers that push to an attacked node at the end, mean
 	While, After        Received       // by the attacked nodes: the first 90 heartbeats of the attack, and then
 	// Recovery is from the beginning of the attack to the last message that somebody had
 	// later than slow after it was published; zero: there was none.
@@ -42,7 +43,8 @@ const heartbeats = 90 * time.Second
 const slow = time.Second
 
 func (s *simulation) verdict() Verdict {
-	v := Verdict{Sybils: len(s.sybils), Reasons: make(map[string]int), Recovery: s.recovery(), Gained: s.gained, Eager: s.held()}
+	v := Verdict{Sybils: len(s.sybils), Reasons: make(map[string]int), Recovery: s.recovery(), Gained: s.gained}
+	v.Eager, v.Pushing = s.held()
 	v.While, v.After = s.received(0, heartbeats), s.received(heartbeats, forever)
 	banned := make(map[peer.ID]int)
 	honest := make(map[peer.ID]int)
@@ -95,20 +97,20 @@ func (s *simulation) pushes(honest map[peer.ID]int) []int {
 	return to
 }
 
-// held is the share of Sybils among those who push to the attacked nodes. Of plain
-// gossipsub the Sybils themselves know whose mesh they are in.
-func (s *simulation) held() float64 {
+// held is the share of Sybils among those who push to the attacked nodes, and how many
+// push to one. Of plain gossipsub the Sybils themselves know whose mesh they are in.
+func (s *simulation) held() (share, pushing float64) {
 	eager, sybils := 0, 0
 	for _, n := range s.targets() {
-		pushing, _ := n.stack.Tiers(topic)
-		eager += pushing
+		to, _ := n.stack.Tiers(topic)
+		eager += to
 		_, tiers := n.stack.(judged)
 		ids := n.eager()
 		for _, sybil := range s.sybils {
 			sybils += btoi(tiers && slices.Contains(ids, sybil.host.ID()) || !tiers && sybil.Pushes(n.host.ID()))
 		}
 	}
-	return float64(sybils) / float64(max(1, eager))
+	return float64(sybils) / float64(max(1, eager)), float64(eager) / float64(len(s.targets()))
 }
 
 // eager are the peers that push to a node; none where there are no tiers.
