@@ -2,7 +2,6 @@ package episub
 
 import (
 	"math"
-	"slices"
 	"time"
 )
 
@@ -16,13 +15,14 @@ const (
 	// forgive is the time in which half of the lapses are forgotten: chosen so that an
 	// overload of seconds is forgotten in minutes.
 	forgive = time.Minute
-	// mostLapses bounds them: chosen so that three minutes are forgotten in three minutes.
+	// mostLapses bounds them: chosen so that the worst of peers may be tried again
+	// after three minutes.
 	mostLapses = 8
 	// shunned is from how many lapses on a peer that pushes to us is made lazy; below
 	// trusted it may push again. Chosen so that one may always happen.
 	shunned, trusted = 2, 1
 	// blamed is from how many on each further request in vain is an offence: chosen so
-	// that a peer that loses one in twenty is blamed once in 100,000 requests.
+	// that a peer that loses one in twenty is blamed about once in 100,000 requests.
 	blamed = 4
 )
 
@@ -33,6 +33,9 @@ type debt struct {
 }
 
 func (d *debt) lapses(now time.Time) float64 {
+	if d.sum == 0 {
+		return 0
+	}
 	return d.sum * math.Exp2(-after(d.at, now).Minutes()/forgive.Minutes())
 }
 
@@ -65,51 +68,5 @@ func (r *record) gave(now time.Time, l *link, author bool) {
 	if r.asked.has(l.slot) || !r.came() && !author {
 		r.asked.drop(l.slot)
 		l.debt.add(now, -1)
-	}
-}
-
-// longestPause is the most between two trials when they fail: chosen so that many peers
-// that promise and do not push have a place for a small part of the time.
-const longestPause = time.Minute
-
-// try makes a peer eager for what it promises. When it has pushed, another loses its place.
-func (t *Topic) try(now time.Time, l, instead *link, why Reason, out *[]Effect) {
-	t.unchoke(now, l, why, out)
-	l.trial, l.instead = true, instead
-}
-
-// passed notes that an eager peer pushes.
-func (t *Topic) passed(now time.Time, l *link, out *[]Effect) {
-	if !l.trial {
-		return
-	}
-	if o := l.instead; o != nil && t.links[o.ID] == o && !o.random && t.mayChoke(now, o) {
-		t.choke(now, o, ReasonSlower, out)
-	}
-	l.trial, l.instead, t.failures = false, nil, max(0, t.failures-1)
-}
-
-// failed notes that an eager peer does not push. While those that are tried do not, the
-// next one is tried later each time; each that does takes one failure back.
-func (t *Topic) failed(now time.Time) {
-	t.trialAt = now.Add(min(t.cfg.Every<<t.failures, longestPause))
-	t.failures = min(t.failures+1, 10)
-}
-
-// dismiss lets go of eager peers that keep back what they announce, and of those from which
-// nothing comes any more, where there is another.
-func (t *Topic) dismiss(now time.Time, b *board, out *[]Effect) {
-	for _, l := range t.order {
-		switch {
-		case !t.mayChoke(now, l):
-		case l.debt.lapses(now) >= shunned:
-			t.failed(now)
-			t.choke(now, l, ReasonWithholds, out)
-		case t.quiet(b, l) && (slices.ContainsFunc(t.order, t.candidate(now, b)) || t.count(func(l *link) bool { return l.in }) > t.cfg.EagerMin):
-			if l.trial {
-				t.failed(now)
-			}
-			t.choke(now, l, ReasonSilent, out)
-		}
 	}
 }

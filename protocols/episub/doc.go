@@ -34,7 +34,7 @@
 //
 // A peer that is made eager for what it announced displaces nobody until it has pushed.
 // One from which nothing comes any more, or that does not give what it announces, loses
-// its place: see debt.go.
+// its place: see trial.go and debt.go.
 //
 // Plain gossipsub peers are eager while they are in the mesh, and never choked.
 //
