@@ -125,6 +125,26 @@ func TestHonestButSlowNodesAreDemotedNotBanned(t *testing.T) {
 	}
 }
 
+// TestHonestNodesUnderLoadAreNotBlamed loses one packet in ten on lines that are full, and
+// waits until all promises are due: much comes late that was asked for.
+func TestHonestNodesUnderLoadAreNotBlamed(t *testing.T) {
+	w := newTestWorld(t, func(c *Config) {
+		c.Nodes, c.Dials, c.Interval, c.Warmup, c.Messages = 12, 5, 250*time.Millisecond, 20, 40
+		c.Size, c.Mbps, c.Loss, c.Drain = 8<<10, 2, 0.1, 150*time.Second
+	})
+	r, v, err := RunAttacked(t, w, Episub(), Attack{Name: "none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("p95 %.0f ms, max %.0f ms, %d requests in vain, %d offences", r.P95, r.Max, v.InVain, v.Accused)
+	if v.InVain == 0 {
+		t.Error("no request was too late: this shows nothing")
+	}
+	if !r.Complete() || len(v.Honest) > 0 || v.Accused > 0 {
+		t.Errorf("missing %v, banned %v, %d offences", r.Missing, v.Honest, v.Accused)
+	}
+}
+
 // TestABannedPeerIsRefusedBothWays dials from either side.
 func TestABannedPeerIsRefusedBothWays(t *testing.T) {
 	w := newTestWorld(t, nil)

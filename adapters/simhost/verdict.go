@@ -22,6 +22,7 @@ type Verdict struct {
 	Accused             int            // offences of honest nodes: a few may be by accident
 	Pushes              []int          // by node: honest nodes that it pushes to, at the end
 	Gained, Eager       float64        // share of Sybils among those who push to the attacked nodes, when it began and at the end
+	InVain              int            // requests of honest nodes that were not answered in time
 	Pushing             float64        // peers that push to an attacked node at the end, mean
 	While, After        Received       // by the attacked nodes: the first 90 heartbeats of the attack, and then
 	// Recovery is from the beginning of the attack to the last message that somebody had
@@ -76,6 +77,8 @@ func (s *simulation) verdict() Verdict {
 		for id := range honest {
 			v.Accused += j.Offences(id)
 		}
+		tiers, _ := j.PubSub.Tiers(topic)
+		v.InVain += int(tiers.Unanswered)
 	}
 	for _, n := range banned {
 		v.Banned += btoi(n >= len(targets))

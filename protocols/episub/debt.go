@@ -21,8 +21,8 @@ const (
 	// shunned is from how many lapses on a peer that pushes to us is made lazy; below
 	// trusted it may push again. Chosen so that one may always happen.
 	shunned, trusted = 2, 1
-	// blamed is from how many on each further request in vain is an offence: chosen so
-	// that a peer that loses one in twenty is blamed about once in 100,000 requests.
+	// blamed is from how many messages on that a peer never gave each further one is an
+	// offence: chosen because queues to us overflow.
 	blamed = 4
 )
 
@@ -43,23 +43,17 @@ func (d *debt) add(now time.Time, n float64) {
 	d.sum, d.at = min(max(d.lapses(now)+n, 0), mostLapses), now
 }
 
-// overdue notes the requests for a message that were not answered in time. When the clock
+// overdue counts the requests for a message that were not answered in time. When the clock
 // rang late, it was we who had no time.
-func (t *Topic) overdue(now time.Time, w *want, out *[]Effect) {
+func (t *Topic) overdue(now time.Time, w *want) {
 	ours := now.Sub(w.next) >= t.cfg.PullMin
 	for i := range w.offers {
 		o := &w.offers[i]
 		if o.due && !ours {
-			t.lapse(now, o.by, out)
+			t.stats.Unanswered++
+			o.by.debt.add(now, 1)
 		}
 		o.due = false
-	}
-}
-
-func (t *Topic) lapse(now time.Time, l *link, out *[]Effect) {
-	t.stats.Unanswered++
-	if l.debt.add(now, 1); l.debt.lapses(now) >= blamed {
-		*out = append(*out, Withheld{Peer: l.ID})
 	}
 }
 
@@ -68,5 +62,21 @@ func (r *record) gave(now time.Time, l *link, author bool) {
 	if r.asked.has(l.slot) || !r.came() && !author {
 		r.asked.drop(l.slot)
 		l.debt.add(now, -1)
+	}
+}
+
+// withheld blames those who were asked for a message and have not given it when it is
+// forgotten: to be late is no offence.
+func (t *Topic) withheld(now time.Time, r *record, out *[]Effect) {
+	if r.asked == (slotSet{}) {
+		return
+	}
+	for _, l := range t.order {
+		if !r.asked.has(l.slot) {
+			continue
+		}
+		if l.broken.add(now, 1); l.broken.lapses(now) > blamed-1 {
+			*out = append(*out, Withheld{Peer: l.ID})
+		}
 	}
 }

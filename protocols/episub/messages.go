@@ -46,9 +46,10 @@ func (t *Topic) forget(r *record) {
 
 // expire forgets old messages, and closes the comparison of those whose late copies
 // have come.
-func (t *Topic) expire(now time.Time) {
+func (t *Topic) expire(now time.Time, out *[]Effect) {
 	n := 0
 	for n < len(t.oldest) && now.Sub(t.oldest[n].born) > t.cfg.Remember {
+		t.withheld(now, t.oldest[n], out)
 		t.forget(t.oldest[n])
 		t.oldest[n] = nil
 		n++

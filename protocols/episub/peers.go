@@ -45,9 +45,10 @@ type link struct {
 	changed time.Time // when we last sent choke or unchoke
 	barred  time.Time // until when it is not to be unchoked
 	wrong   int       // messages in a row that came the wrong way
-	debt    debt
-	trial   bool  // eager for what it promises: it has not pushed yet
-	instead *link // that it takes the place of when it has; nil: none
+	debt    debt      // of promises that it kept too late, or not yet
+	broken  debt      // of promises that it never kept
+	trial   bool      // eager for what it promises: it has not pushed yet
+	instead *link     // that it takes the place of when it has; nil: none
 	since   time.Time
 	reason  Reason
 

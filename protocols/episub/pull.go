@@ -174,7 +174,7 @@ func (t *Topic) ask(now time.Time, out *[]Effect) {
 			return true
 		}
 		if due(now, r.want.next) {
-			for _, l := range t.request(now, r, out) {
+			for _, l := range t.request(now, r) {
 				if asks[l] == nil {
 					asked = append(asked, l)
 				}
@@ -194,9 +194,9 @@ func (t *Topic) ask(now time.Time, out *[]Effect) {
 }
 
 // request picks whom to ask for a message, or gives it up until it is announced again.
-func (t *Topic) request(now time.Time, r *record, out *[]Effect) (asked []*link) {
+func (t *Topic) request(now time.Time, r *record) (asked []*link) {
 	w, wait := r.want, time.Duration(0)
-	t.overdue(now, w, out)
+	t.overdue(now, w)
 	for range w.width() {
 		o := t.nextOf(now, w)
 		if o == nil {

@@ -61,7 +61,7 @@ func (t *Topic) Tick(now time.Time, out *[]Effect) {
 		}
 		t.gossip(out)
 		t.tiers(now, out)
-		t.expire(now)
+		t.expire(now, out)
 	}
 }
 
