@@ -64,7 +64,7 @@ func (e *engine) carry(id peer.ID, topic string, on bool) {
 	} else if _, known := t.peers[id]; !known {
 		t.peers[id] = struct{}{}
 		if info, open := e.peers[id]; open {
-			t.machine.PeerUp(time.Now(), info)
+			e.meet(t, info)
 		}
 	}
 	e.arm()
@@ -83,10 +83,22 @@ func (e *engine) up(id peer.ID, proto protocol.ID) {
 	e.peers[id] = info
 	for _, t := range e.topics {
 		if _, carries := t.peers[id]; carries {
-			t.machine.PeerUp(time.Now(), info)
+			e.meet(t, info)
 		}
 	}
 	e.arm()
+}
+
+// meet shows a peer to a machine. Its GRAFT may have come before our stream to it was
+// open: then gossipsub has it in the mesh already.
+func (e *engine) meet(t *tiers, info episub.Peer) {
+	now := time.Now()
+	t.machine.PeerUp(now, info)
+	if e.p.trace.pushes(info.ID, t.name) {
+		t.machine.Grafted(info.ID)
+		t.machine.Mesh(now, info.ID, true, &e.out)
+		e.act(t, nil)
+	}
 }
 
 // down forgets a peer.

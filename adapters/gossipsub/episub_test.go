@@ -183,6 +183,20 @@ func TestWithoutEpisubThereAreNoTiers(t *testing.T) {
 	}
 }
 
+// A GRAFT can come before the node's own stream to the peer is open.
+func TestAPeerThatGraftsEarlyIsPushedTo(t *testing.T) {
+	v := readEpisubVectors(t)
+	node := newEpisub(t)
+	subscribe(t, node, "t")
+	s := &speaker{Host: newHost(t), t: t, node: node, in: make(chan []byte, 64)}
+	s.subscribe()
+	s.say(v.of(t, "unchoke"))
+	eventually(t, "gossipsub has it in the mesh", func() bool { return node.trace.meshSize("t") == 1 })
+	s.SetStreamHandler(EpisubProtocol, s.listen)
+	eventually(t, "the tiers know", func() bool { v, _ := node.Tiers("t"); return v.PushedTo == 1 })
+	s.hears("that it may push, too", v.of(t, "unchoke"))
+}
+
 // Pubsub's process loop takes nothing any more once it has ended, and its queue has one
 // place.
 func TestWhoPostsToAnEndedLoopDoesNotWait(t *testing.T) {

@@ -79,6 +79,14 @@ func speak(t *testing.T, node *PubSub) *speaker {
 	t.Helper()
 	s := &speaker{Host: newHost(t), t: t, node: node, in: make(chan []byte, 64)}
 	s.SetStreamHandler(EpisubProtocol, s.listen)
+	s.subscribe()
+	return s
+}
+
+// subscribe opens the stream to the node.
+func (s *speaker) subscribe() {
+	t, node := s.t, s.node
+	t.Helper()
 	connect(t, s, node.host)
 	var err error
 	if s.out, err = s.NewStream(soon(t), node.host.ID(), EpisubProtocol); err != nil {
@@ -89,7 +97,6 @@ func speak(t *testing.T, node *PubSub) *speaker {
 		t.Fatal(err)
 	}
 	s.say(append(binary.AppendUvarint(nil, uint64(len(hello))), hello...))
-	return s
 }
 
 // listen ends with the stream.

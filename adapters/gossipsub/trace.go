@@ -77,6 +77,14 @@ func (t *trace) meshSize(topic string) int {
 	return len(t.mesh[topic])
 }
 
+// pushes says whether a peer is in the mesh of a topic.
+func (t *trace) pushes(p peer.ID, topic string) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	_, in := t.mesh[topic][p]
+	return in
+}
+
 func (t *trace) peerCount() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
