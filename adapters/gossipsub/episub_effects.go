@@ -34,7 +34,7 @@ func (e *engine) act(t *tiers, m *pb.Message) {
 		case episub.Push:
 			e.p.router.SendControl(f.Peer, &pb.ControlMessage{}, m)
 		case episub.Withheld:
-			e.p.blame(f.Peer, core.OffenceGossipWithheld, "again and again it did not give in time what it announced")
+			e.p.blame(f.Peer, core.OffenceGossipWithheld, "again and again it did not give what it announced")
 		case episub.Changed:
 			e.changed(t, f)
 		}
