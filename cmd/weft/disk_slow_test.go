@@ -4,23 +4,11 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 )
-
-// weft runs a command against the node, and says with which code it ended.
-func (k *kept) weft(args ...string) (out string, code int) {
-	k.t.Helper()
-	cmd := exec.Command("weft", append(args, "--api", k.api())...)
-	b, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		k.t.Fatal(err)
-	}
-	return string(b), cmd.ProcessState.ExitCode()
-}
 
 // While its disk is full `weft health` says so, puts fail, and the daemon lives; with
 // room again it goes on.

@@ -137,6 +137,17 @@ func (k *kept) client() *admin.Client {
 	return c
 }
 
+// weft runs a command against the node, and says with which code it ended.
+func (k *kept) weft(args ...string) (out string, code int) {
+	k.t.Helper()
+	cmd := exec.Command("weft", append(args, "--api", k.api())...)
+	b, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		k.t.Fatal(err)
+	}
+	return string(b), cmd.ProcessState.ExitCode()
+}
+
 // members are the peers that are connected and complete; none while nobody answers.
 func (k *kept) members() (ids []string) {
 	c := k.client()
