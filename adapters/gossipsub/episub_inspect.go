@@ -22,6 +22,7 @@ func (e *engine) inspect(from peer.ID, rpc *pubsub.RPC) {
 		}
 	}
 	if c := rpc.GetControl(); c != nil {
+		e.inspectIDontWant(now, from, c)
 		e.inspectIHave(now, from, c)
 		e.inspectGraft(from, c)
 		e.inspectPrune(now, from, c)
@@ -35,6 +36,16 @@ func (t *tiers) id(m *pb.Message) string {
 		return objectID(m)
 	}
 	return pubsub.DefaultMsgIdFn(m)
+}
+
+// inspectIDontWant tells the machines that a peer that pushes to us begins to. An
+// IDONTWANT names no topic: they know who pushes in theirs.
+func (e *engine) inspectIDontWant(now time.Time, from peer.ID, c *pb.ControlMessage) {
+	for _, unwanted := range c.GetIdontwant() {
+		for _, t := range e.topics {
+			t.machine.Begun(now, from, unwanted.GetMessageIDs())
+		}
+	}
 }
 
 // inspectIHave takes announcements out: the machine asks for what they name. Whoever

@@ -3,6 +3,7 @@ package gossipsub
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -81,6 +82,23 @@ func TestAnAnnouncedMessageIsAskedFor(t *testing.T) {
 	eventually(t, "it was asked for", func() bool { return a.Stats().Sent.IWant > 0 })
 	publish(t, a, "pull", "still works")
 	wantMessage(t, sb, "still works")
+}
+
+func TestThePushOfALargeMessageIsTimed(t *testing.T) {
+	a, b, c := newEpisub(t), newEpisub(t), newEpisub(t)
+	subscribe(t, a, "large")
+	subscribe(t, b, "large")
+	sc := subscribe(t, c, "large")
+	connect(t, a.host, b.host)
+	connect(t, b.host, c.host)
+	eventually(t, "the one between pushes to both", func() bool { v, _ := b.Tiers("large"); return v.PushedTo == 2 })
+	publish(t, a, "large", strings.Repeat("x", 64<<10))
+	if _, err := sc.Next(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if v, _ := c.Tiers("large"); v.PushTime <= 0 {
+		t.Errorf("a push that was told of by IDONTWANT took %s", v.PushTime)
+	}
 }
 
 // grafts counts what a plain peer is sent.

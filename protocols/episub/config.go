@@ -23,6 +23,7 @@ type Config struct {
 	FloodSize   int           // bytes up to which a message of our own goes to every peer
 	Sow         int           // peers that a larger message of our own is pushed to at least
 	UrgentSize  int           // bytes from which a message is announced without a batch
+	PushBudget  time.Duration // that all our pushes of a message may take together: fewer peers where each takes long
 	MinPause    time.Duration // between two changes of one link
 	Every       time.Duration // between two ticks: tiers, repair and gossip
 	Samples     int           // messages by which the peers are compared
@@ -65,6 +66,7 @@ func DefaultConfig() Config {
 		FloodSize:   16 << 10,               // chosen because 50 copies then take 0.13 s at 50 Mbit/s
 		Sow:         3,                      // chosen because a third copy makes up for two slow peers
 		UrgentSize:  16 << 10,               // the same: a copy saved is worth more than an announcement
+		PushBudget:  160 * time.Millisecond, // chosen: the way to another continent; four peers when a push takes 40 ms
 		MinPause:    2 * time.Second,        // FACTS: at least 2 s between choke and unchoke
 		Every:       time.Second,            // gossipsub: heartbeat
 		Samples:     64,                     // chosen: a minute of a message a second
@@ -106,8 +108,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: PerGroup, Gossip, GossipTicks and MaxAsks must be 1 or more, LazyTarget and PlainMin 0 or more", ErrConfig)
 	case c.MinPause < 2*time.Second:
 		return fmt.Errorf("%w: MinPause is %s, set it to 2 s or more: gossipsub counts what comes sooner as an offence", ErrConfig, c.MinPause)
-	case c.Every <= 0 || c.Batch < 0 || c.Late <= 0 || c.PullMin <= 0 || c.PullTimeout < c.PullMin || c.PullWaitMax < c.PullWait || c.Remember <= 0:
-		return fmt.Errorf("%w: Every, Late, PullMin and Remember must be above 0, Batch not below, PullTimeout no less than PullMin, PullWaitMax than PullWait", ErrConfig)
+	case c.Every <= 0 || c.Batch < 0 || c.PushBudget <= 0 || c.Late <= 0 || c.PullMin <= 0 || c.PullTimeout < c.PullMin || c.PullWaitMax < c.PullWait || c.Remember <= 0:
+		return fmt.Errorf("%w: Every, Late, PushBudget, PullMin and Remember must be above 0, Batch not below, PullTimeout no less than PullMin, PullWaitMax than PullWait", ErrConfig)
 	case c.Samples < c.MinSamples || c.MinSamples < 1:
 		return fmt.Errorf("%w: Samples is %d and MinSamples %d, set MinSamples to 1 or more and Samples no lower", ErrConfig, c.Samples, c.MinSamples)
 	case c.Silence < 1 || c.Silence > c.MinSamples:

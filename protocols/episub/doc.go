@@ -36,6 +36,9 @@
 // One from which nothing comes any more, or that does not give what it announces, loses
 // its place: see trial.go and debt.go.
 //
+// Where pushes take long, because messages are large or links slow, fewer peers push and
+// are pushed to, and requests follow sooner: see transfer.go.
+//
 // Plain gossipsub peers are eager while they are in the mesh, and never choked.
 //
 // # Nothing is lost

@@ -76,6 +76,7 @@ const (
 	ReasonUseful    Reason = "saves delay"
 	ReasonSlower    Reason = "others bring messages sooner"
 	ReasonCopies    Reason = "brings little but copies"
+	ReasonQueues    Reason = "pushes queue, so that fewer are sooner here"
 	ReasonGroup     Reason = "too many of its address group"
 	ReasonAsked     Reason = "it joined our mesh"
 	ReasonMesh      Reason = "gossipsub joined its mesh"
@@ -122,6 +123,7 @@ type Stats struct {
 	Dropped                uint64 // announced IDs over a bound
 	Eager, Lazy, Plain     int
 	PushedTo, Known, Wants int
+	PushTime               time.Duration // that a push takes, beyond the time of the way; of several topics the longest
 }
 
 // Add adds up the statistics of several topics.
@@ -134,6 +136,7 @@ func (s *Stats) Add(o Stats) {
 	} {
 		*f.sum += *f.more
 	}
+	s.PushTime = max(s.PushTime, o.PushTime)
 	for _, f := range []struct{ sum, more *int }{
 		{&s.Eager, &o.Eager}, {&s.Lazy, &o.Lazy}, {&s.Plain, &o.Plain},
 		{&s.PushedTo, &o.PushedTo}, {&s.Known, &o.Known}, {&s.Wants, &o.Wants},
@@ -144,6 +147,6 @@ func (s *Stats) Add(o Stats) {
 
 // Counters are the statistics of a topic that was left: what was counted stays.
 func (s Stats) Counters() Stats {
-	s.Eager, s.Lazy, s.Plain, s.PushedTo, s.Known, s.Wants = 0, 0, 0, 0, 0, 0
+	s.Eager, s.Lazy, s.Plain, s.PushedTo, s.Known, s.Wants, s.PushTime = 0, 0, 0, 0, 0, 0, 0
 	return s
 }

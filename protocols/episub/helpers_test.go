@@ -24,6 +24,8 @@ type world struct {
 	seq   int
 	loss  float64 // of announcements, requests and control
 	delay func(a, b int) time.Duration
+	size  int                            // of a message
+	carry func(from, to *node, f func()) // a message; nil: it takes the delay
 	got   map[string]map[int]time.Time
 	sent  map[string]time.Time
 	copies,
@@ -69,7 +71,7 @@ func name(i int) core.PeerID { return core.PeerID(fmt.Sprintf("node-%03d", i)) }
 
 func newWorld(t testing.TB, n int, seed uint64, cfg Config) *world {
 	w := &world{
-		t: t, rng: rand.New(rand.NewPCG(seed, 1)), cfg: cfg, now: start,
+		size: 1024, t: t, rng: rand.New(rand.NewPCG(seed, 1)), cfg: cfg, now: start,
 		got: make(map[string]map[int]time.Time), sent: make(map[string]time.Time),
 	}
 	w.delay = func(a, b int) time.Duration {
@@ -127,6 +129,15 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// uplinks lets messages queue at whoever sends them, each for so long.
+func (w *world) uplinks(each time.Duration) {
+	free := make(map[*node]time.Time)
+	w.carry = func(from, to *node, f func()) {
+		free[from] = later(free[from], w.now).Add(each)
+		w.at(free[from].Sub(w.now), func() { from.send(to, f) })
+	}
 }
 
 func (w *world) connect(a, b int) {
@@ -213,6 +224,10 @@ func (n *node) send(to *node, f func()) {
 }
 
 func (n *node) push(to *node, id string) {
+	if n.w.carry != nil {
+		n.w.carry(n, to, func() { to.arrived(n, id) })
+		return
+	}
 	n.send(to, func() { to.arrived(n, id) })
 }
 
@@ -279,7 +294,17 @@ func (n *node) arrived(from *node, id string) {
 		n.do(func(out *[]Effect) { n.m.Arrived(n.w.now, from.id, core.PeerID(author), id, out) }, "")
 	}
 	if _, have := n.cache[id]; !have {
+		n.unwanted(id, from)
 		n.accept(id, author, from)
+	}
+}
+
+// unwanted tells those that are pushed to that they need not push a large message back.
+func (n *node) unwanted(id string, from *node) {
+	for i := range n.w.nodes {
+		if to := n.w.nodes[i]; n.mesh[i] && to != from && !n.plain && n.w.size >= n.w.cfg.UrgentSize {
+			n.send(to, func() { to.m.Begun(n.w.now, n.id, []string{id}) })
+		}
 	}
 }
 
@@ -287,7 +312,7 @@ func (n *node) accept(id, author string, from *node) {
 	n.cache[id] = author
 	n.w.got[id][n.i] = n.w.now
 	if !n.plain {
-		n.do(func(out *[]Effect) { n.m.Accepted(n.w.now, id, 1024, from == nil, core.PeerID(author), out) }, id)
+		n.do(func(out *[]Effect) { n.m.Accepted(n.w.now, id, n.w.size, from == nil, core.PeerID(author), out) }, id)
 	}
 	for i := range len(n.w.nodes) {
 		if to := n.w.nodes[i]; n.mesh[i] && to != from && string(to.id) != author && !n.unwant[i][id] {

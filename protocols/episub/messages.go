@@ -103,6 +103,7 @@ func (t *Topic) came(now time.Time, l *link, r *record, author bool, out *[]Effe
 	case l.in:
 		l.wrong = 0
 		if !author && !asked {
+			t.learnTransfer(now, l, r.id)
 			t.passed(now, l, out)
 		}
 	case author || !r.came() || asked || !l.Episub || !t.settled(now, l):

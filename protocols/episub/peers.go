@@ -45,6 +45,7 @@ type link struct {
 	changed time.Time // when we last sent choke or unchoke
 	barred  time.Time // until when it is not to be unchoked
 	wrong   int       // messages in a row that came the wrong way
+	begun   []begun   // its pushes under way
 	debt    debt      // of promises that it kept too late, or not yet
 	broken  debt      // of promises that it never kept
 	trial   bool      // eager for what it promises: it has not pushed yet
@@ -121,7 +122,7 @@ func (t *Topic) Room(id core.PeerID) bool {
 			n++
 		}
 	}
-	return n < t.cfg.MaxPushed
+	return n < t.maxPushed()
 }
 
 // Mesh tells that gossipsub now pushes to a peer, or does no more.

@@ -144,7 +144,7 @@ func (t *Topic) wantFrom(now time.Time, l *link, r *record) {
 func (t *Topic) patience() time.Duration {
 	for _, l := range t.order {
 		if l.in {
-			return min(t.lag, t.cfg.PullWaitMax)
+			return t.wait()
 		}
 	}
 	return 0
@@ -269,7 +269,7 @@ func (l *link) learn(took time.Duration) {
 // timeout is how long a peer has to answer a request: three times what it took so far.
 func (t *Topic) timeout(l *link) time.Duration {
 	if l.rtt == 0 {
-		return t.cfg.PullTimeout / 2
+		return t.pullTimeout() / 2
 	}
-	return min(max(3*l.rtt, t.cfg.PullMin), t.cfg.PullTimeout)
+	return min(max(3*l.rtt, t.cfg.PullMin), t.pullTimeout())
 }

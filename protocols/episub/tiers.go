@@ -13,7 +13,9 @@ func (t *Topic) tiers(now time.Time, out *[]Effect) {
 	t.dismiss(now, b, out)
 	t.random(now, b, out)
 	if len(b.delay) < t.cfg.MinSamples {
-		t.fill(now, t.cfg.EagerTarget, out)
+		if !t.fill(now, t.target(), out) {
+			t.trim(now, out)
+		}
 		return
 	}
 	if t.refill(now, b, out) || t.count(func(l *link) bool { return l.trial }) > 0 {
@@ -125,6 +127,16 @@ func (t *Topic) fill(now time.Time, target int, out *[]Effect) (found bool) {
 	return found
 }
 
+// trim chokes a peer by chance when pushes queue: there is no time to learn which.
+func (t *Topic) trim(now time.Time, out *[]Effect) {
+	if t.target() == t.cfg.EagerTarget || t.count(func(l *link) bool { return l.in }) <= t.target() {
+		return
+	}
+	if l := t.draw(func(l *link) bool { return !l.random && t.mayChoke(now, l) }); l != nil {
+		t.choke(now, l, ReasonQueues, out)
+	}
+}
+
 // refill tries the most useful peers until enough push to us, and takes others when none is
 // of use. After a failure those come first that we dialled. It says whether it had to.
 func (t *Topic) refill(now time.Time, b *board, out *[]Effect) (found bool) {
@@ -194,12 +206,12 @@ func (t *Topic) resize(now time.Time, b *board, out *[]Effect) bool {
 	have := b.mean(set)
 	if len(set) > t.cfg.EagerMin {
 		if worst, without := b.leastUseful(set, func(l *link) bool { return !l.random && t.mayChoke(now, l) }); worst >= 0 &&
-			(without-have < ms(t.cfg.ShrinkBelow) || len(set) > t.cfg.EagerTarget) {
+			(without-have < ms(t.cfg.ShrinkBelow) || len(set) > t.target()) {
 			t.choke(now, b.links[worst], ReasonCopies, out)
 			return true
 		}
 	}
-	if len(set) >= t.cfg.EagerTarget || now.Before(t.trialAt) {
+	if len(set) >= t.target() || now.Before(t.trialAt) {
 		return false
 	}
 	best, with := b.mostUseful(set, t.candidate(now, b))

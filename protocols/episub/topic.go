@@ -22,9 +22,10 @@ type Topic struct {
 	batch  []*record // to be announced at batchAt
 	recent []*record // to be told again at the next ticks
 
-	samples  []*sample // ring
-	sampleAt time.Time // of the newest
-	lag      time.Duration
+	samples  []*sample     // ring
+	sampleAt time.Time     // of the newest
+	lag      time.Duration // by which most pushes come after the first announcement
+	transfer time.Duration // that a push takes, beyond the time of the way
 
 	batchAt, tickAt, wantAt time.Time // zero: nothing to do
 	shuffleAt               time.Time
@@ -77,7 +78,7 @@ func (t *Topic) wake(now time.Time, within time.Duration) {
 // Stats reads the counters.
 func (t *Topic) Stats() Stats {
 	s := t.stats
-	s.Known, s.Wants = len(t.known), len(t.wanted)
+	s.Known, s.Wants, s.PushTime = len(t.known), len(t.wanted), t.transfer
 	for _, l := range t.order {
 		switch {
 		case l.in:

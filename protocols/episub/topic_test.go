@@ -265,7 +265,7 @@ func TestBadConfigurationsAreNamed(t *testing.T) {
 		func(c *Config) { c.EagerMin = 0 }, func(c *Config) { c.EagerMin = 7 }, func(c *Config) { c.Random = 4 },
 		func(c *Config) { c.MaxPushed = 1 }, func(c *Config) { c.PerGroup = 0 }, func(c *Config) { c.MinPause = time.Second },
 		func(c *Config) { c.Every = 0 }, func(c *Config) { c.MinSamples = 100 }, func(c *Config) { c.MaxPeers = maxSlots + 1 },
-		func(c *Config) { c.MaxMessages = 0 }, func(c *Config) { c.PullTimeout = 1 },
+		func(c *Config) { c.MaxMessages = 0 }, func(c *Config) { c.PullTimeout = 1 }, func(c *Config) { c.PushBudget = 0 },
 	} {
 		cfg := DefaultConfig()
 		set(&cfg)
