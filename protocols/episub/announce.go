@@ -34,7 +34,7 @@ func (t *Topic) flush(out *[]Effect) {
 func (t *Topic) tell(l *link, records []*record, out *[]Effect) {
 	var ids []string
 	for _, r := range records {
-		if r.held && !r.has.has(l.slot) && !r.told.has(l.slot) {
+		if r.held && (!r.has.has(l.slot) || r.spare.has(l.slot)) && !r.told.has(l.slot) {
 			ids = append(ids, r.id)
 			r.told.add(l.slot)
 		}
@@ -105,7 +105,12 @@ func (t *Topic) gossip(out *[]Effect) {
 		}
 		t.send(l, ids, out)
 	}
-	t.recent = slices.DeleteFunc(t.recent, func(r *record) bool { r.ticks--; return r.ticks <= 0 })
+	t.recent = slices.DeleteFunc(t.recent, func(r *record) bool {
+		if r.ticks--; r.ticks <= 0 {
+			t.learnWays(r)
+		}
+		return r.ticks <= 0
+	})
 }
 
 // after is the time from one event to another, never below zero.

@@ -59,7 +59,7 @@ func DefaultConfig() Config {
 		Random:      1,  // chosen because each costs a copy of every message
 		PlainMin:    2,  // chosen so that a network in halves stays one
 		PerGroup:    2,  // issue: at most two of one public IP group
-		LazyTarget:  12, // seed: lazy peers
+		LazyTarget:  20, // seed: 12; more, because silence tells as well, and the next tick would tell the others anyway
 		MaxPushed:   24, // chosen as four times the eager target: more is an uplink's ruin
 
 		Batch:       10 * time.Millisecond,  // chosen as the least that bundles a burst; each hop by request waits for it

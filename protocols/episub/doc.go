@@ -1,7 +1,7 @@
 // Package episub decides, for one topic on gossipsub, who pushes messages to us and
 // who only announces them: eager and lazy peers.
 //
-// Sources: the seed (eager 6, lazy 12; 200 and 600 ms); Plumtree (Leitão, Pereira,
+// Sources: the seed (eager 6, lazy 12, here 20; 200 and 600 ms); Plumtree (Leitão, Pereira,
 // Rodrigues 2007) for eager push with lazy repair; episub's and gossipsub 1.2's
 // choke, here directional and by means of PRUNE and GRAFT; Perigee (Mao et al. 2020)
 // for peers that are judged as a set. Different from Plumtree: several peers stay
@@ -40,6 +40,13 @@
 // are pushed to, and requests follow sooner: see transfer.go.
 //
 // Plain gossipsub peers are eager while they are in the mesh, and never choked.
+//
+// # The second hop
+//
+// The set of eager peers is one for all sources, and the best way is not. What Alice has
+// from its author Dave, who gives it to all his peers, she pushes on at once to those lazy
+// peers that had nothing yet when she told them of Dave's last message: who has a message
+// says so, with an announcement that crosses hers, and who does not is silent.
 //
 // # Nothing is lost
 //

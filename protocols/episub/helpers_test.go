@@ -75,8 +75,9 @@ func newWorld(t testing.TB, n int, seed uint64, cfg Config) *world {
 		got: make(map[string]map[int]time.Time), sent: make(map[string]time.Time),
 	}
 	w.delay = func(a, b int) time.Duration {
-		d := (a/7 - b/7) * 17 % 90 // groups of seven are near each other
-		return time.Duration(5+max(d, -d)) * time.Millisecond
+		d := (a/7 - b/7) * 17 % 90     // groups of seven are near each other
+		tie := (a*a + b*b) * 37 % 1999 // none: chance would decide who is first
+		return time.Duration(5+max(d, -d))*time.Millisecond + time.Duration(tie)*time.Microsecond
 	}
 	for i := range n {
 		w.nodes = append(w.nodes, w.newNode(i))

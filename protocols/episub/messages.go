@@ -14,7 +14,9 @@ type record struct {
 	held    bool      // it is valid, and can be given
 	has     slotSet   // who has it
 	told    slotSet   // who was sent it or told of it
+	spare   slotSet   // who pushed it though it was here
 	asked   slotSet   // who was asked for it
+	author  *link     // if it sent the message itself; nil: another did
 	ticks   int       // for which it is told again
 	want    *want     // nil: it is not waited for
 	sample  *sample   // nil: it is not compared
@@ -70,7 +72,7 @@ func (t *Topic) Arrived(now time.Time, from core.PeerID, author core.PeerID, id 
 		t.stats.Copies++
 		return
 	}
-	r.arrived = now
+	r.arrived, r.author = now, r.straight(l, from == author, author != "")
 	t.stats.First++
 	if r.want != nil {
 		t.learnLag(now, r, l)
@@ -108,6 +110,7 @@ func (t *Topic) came(now time.Time, l *link, r *record, author bool, out *[]Effe
 		}
 	case author || !r.came() || asked || !l.Episub || !t.settled(now, l):
 	default:
+		r.spare.add(l.slot)
 		if l.wrong++; l.wrong >= missteps {
 			l.wrong = 0
 			t.choke(now, l, ReasonCopies, out) // it missed the first, or pushes by its own choice
@@ -117,7 +120,7 @@ func (t *Topic) came(now time.Time, l *link, r *record, author bool, out *[]Effe
 
 // Accepted tells that a message is valid, own that this node published it. Who is not
 // pushed to by gossipsub is told soon; a small message that nobody else brought goes
-// to everyone.
+// to everyone, one that came from its author to those that it reaches soonest through us.
 func (t *Topic) Accepted(now time.Time, id string, size int, own bool, author core.PeerID, out *[]Effect) {
 	if len(id) > t.cfg.MaxID {
 		return
@@ -126,7 +129,7 @@ func (t *Topic) Accepted(now time.Time, id string, size int, own bool, author co
 	if r.held {
 		return
 	}
-	extra := t.extra(own && !r.came(), size)
+	extra := t.extra(r, own && !r.came(), size)
 	r.arrived, r.held, r.ticks = now, true, t.cfg.GossipTicks
 	r.settleWant()
 	t.keep(r.sample)
@@ -138,7 +141,7 @@ func (t *Topic) Accepted(now time.Time, id string, size int, own bool, author co
 		case r.has.has(l.slot):
 		case l.mesh:
 			r.told.add(l.slot)
-		case l.push || extra > 0:
+		case l.push || extra > 0 && (r.author == nil || t.through(r.author, l)):
 			if !l.push {
 				extra--
 			}
@@ -152,9 +155,11 @@ func (t *Topic) Accepted(now time.Time, id string, size int, own bool, author co
 	t.announce(now, r, size, out)
 }
 
-// extra is how many peers beyond those that want our pushes a message goes to.
-func (t *Topic) extra(own bool, size int) int {
+// extra is how many peers beyond those that want our pushes a message may go to.
+func (t *Topic) extra(r *record, own bool, size int) int {
 	switch {
+	case r.author != nil && size <= t.cfg.FloodSize:
+		return t.maxPushed() - t.count((*link).pushed)
 	case !own:
 		return 0
 	case size <= t.cfg.FloodSize:

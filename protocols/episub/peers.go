@@ -53,6 +53,7 @@ type link struct {
 	since   time.Time
 	reason  Reason
 
+	ways   ways
 	rtt    time.Duration // of requests; zero: none was answered
 	wants  int           // messages waited for that it announced first
 	allow  core.Bucket   // message IDs that it may announce
@@ -91,10 +92,14 @@ func (t *Topic) PeerDown(now time.Time, id core.PeerID) {
 	delete(t.links, id)
 	t.order = slices.DeleteFunc(t.order, func(o *link) bool { return o == l })
 	t.slots.drop(l.slot)
+	for _, o := range t.order {
+		o.ways.known.drop(l.slot)
+	}
 	for _, r := range t.oldest {
 		r.has.drop(l.slot)
 		r.told.drop(l.slot)
 		r.asked.drop(l.slot)
+		r.spare.drop(l.slot)
 		r.sample.clear(l.slot)
 	}
 	for _, s := range t.samples {
@@ -154,6 +159,7 @@ func (t *Topic) Pruned(now time.Time, id core.PeerID, backoff time.Duration, out
 	}
 	t.stats.Choked++
 	l.push, l.asked = false, false
+	l.ways.through = slotSet{} // nor what we push of our own choice
 	if l.Episub && backoff < refusal {
 		return
 	}

@@ -98,6 +98,9 @@ func (t *Topic) heardOf(now time.Time, l *link, id string, out *[]Effect) bool {
 	if r == nil {
 		r = t.know(now, id)
 	}
+	if !l.in {
+		l.wrong = 0 // it pushes some only
+	}
 	pushing := l.in && l.Episub && t.settled(now, l)
 	if !r.has.has(l.slot) && !pushing { // of such a peer only a push is a sign
 		r.sign(now, l, t.cfg.Batch)
