@@ -76,7 +76,7 @@ const (
 	ReasonUseful    Reason = "saves delay"
 	ReasonSlower    Reason = "others bring messages sooner"
 	ReasonCopies    Reason = "brings little but copies"
-	ReasonQueues    Reason = "pushes queue, so that fewer are sooner here"
+	ReasonMany      Reason = "more push to us than are of use"
 	ReasonGroup     Reason = "too many of its address group"
 	ReasonAsked     Reason = "it joined our mesh"
 	ReasonMesh      Reason = "gossipsub joined its mesh"

@@ -133,7 +133,7 @@ func (t *Topic) trim(now time.Time, out *[]Effect) {
 		return
 	}
 	if l := t.draw(func(l *link) bool { return !l.random && t.mayChoke(now, l) }); l != nil {
-		t.choke(now, l, ReasonQueues, out)
+		t.choke(now, l, ReasonMany, out)
 	}
 }
 
@@ -205,8 +205,13 @@ func (t *Topic) resize(now time.Time, b *board, out *[]Effect) bool {
 	set := b.eager()
 	have := b.mean(set)
 	if len(set) > t.cfg.EagerMin {
-		if worst, without := b.leastUseful(set, func(l *link) bool { return !l.random && t.mayChoke(now, l) }); worst >= 0 &&
-			(without-have < ms(t.cfg.ShrinkBelow) || len(set) > t.target()) {
+		worst, without := b.leastUseful(set, func(l *link) bool { return !l.random && t.mayChoke(now, l) })
+		switch {
+		case worst < 0:
+		case len(set) > t.target():
+			t.choke(now, b.links[worst], ReasonMany, out)
+			return true
+		case without-have < ms(t.cfg.ShrinkBelow):
 			t.choke(now, b.links[worst], ReasonCopies, out)
 			return true
 		}

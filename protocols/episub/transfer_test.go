@@ -81,6 +81,11 @@ func TestTooManyThatPushLargeMessagesAreChokedBeforeTheyAreCompared(t *testing.T
 	if s := m.Stats(); len(m.samples) >= m.cfg.MinSamples || s.Eager != m.cfg.EagerMin {
 		t.Errorf("%d eager after %d messages, want %d", s.Eager, len(m.samples), m.cfg.EagerMin)
 	}
+	for _, p := range m.Peers() {
+		if p.Tier == Lazy && p.Reason != "" && p.Reason != ReasonMany {
+			t.Errorf("%s is lazy: %s", p.Peer.ID, p.Reason)
+		}
+	}
 }
 
 func TestSmallMessagesBringTheEagerPeersBack(t *testing.T) {
