@@ -22,11 +22,12 @@ type collector struct {
 	bodies   [][]byte      // by message
 	got      [][]time.Time // by message and node; zero: not yet
 	problems []error       // what must not happen
-	twice    int           // deliveries of what was delivered before
+	since    []time.Time   // by node: its last start, before which it has forgotten everything
+	twice    int           // deliveries of what was delivered before, to the same start of a node
 }
 
 func newCollector(w *World) *collector {
-	c := &collector{world: w, sent: make([]time.Time, len(w.sends)), bodies: make([][]byte, len(w.sends))}
+	c := &collector{world: w, since: make([]time.Time, w.Config.Nodes), sent: make([]time.Time, len(w.sends)), bodies: make([][]byte, len(w.sends))}
 	for range w.sends {
 		c.got = append(c.got, make([]time.Time, w.Config.Nodes))
 	}
@@ -60,11 +61,19 @@ func (c *collector) deliver(node int, data []byte, at time.Time) {
 	case i >= uint64(len(c.bodies)) || !bytes.Equal(data, c.bodies[i]):
 		c.problem(fmt.Errorf("node %d: delivered what nobody published", node))
 	case node == c.world.sends[i].by:
-	case !c.got[i][node].IsZero():
+	case c.got[i][node].After(c.since[node]):
 		c.twice++
+	case !c.got[i][node].IsZero():
 	default:
 		c.got[i][node] = at
 	}
+}
+
+// started notes that a node begins anew.
+func (c *collector) started(node int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.since[node] = time.Now()
 }
 
 // problem notes what must not happen; the first ones are enough. The caller holds mu.

@@ -120,6 +120,7 @@ func (s *simulation) connect() error {
 
 // start starts a node at its address, with its key.
 func (s *simulation) start(i int) error {
+	s.deliver.started(i)
 	h, err := s.net.newHost(s.world.keys[i], address(i), i)
 	if err != nil {
 		return err
