@@ -46,6 +46,7 @@ type link struct {
 	barred  time.Time // until when it is not to be unchoked
 	wrong   int       // messages in a row that came the wrong way
 	begun   []begun   // its pushes under way
+	timed   bool      // it has pushed
 	debt    debt      // of promises that it kept too late, or not yet
 	broken  debt      // of promises that it never kept
 	trial   bool      // eager for what it promises: it has not pushed yet
@@ -53,12 +54,13 @@ type link struct {
 	since   time.Time
 	reason  Reason
 
-	ways   ways
-	rtt    time.Duration // of requests; zero: none was answered
-	wants  int           // messages waited for that it announced first
-	allow  core.Bucket   // message IDs that it may announce
-	first  uint64
-	copies uint64
+	ways     ways
+	transfer time.Duration // that its pushes take
+	rtt      time.Duration // of requests; zero: none was answered
+	wants    int           // messages waited for that it announced first
+	allow    core.Bucket   // message IDs that it may announce
+	first    uint64
+	copies   uint64
 }
 
 func (l *link) pushed() bool { return l.mesh || l.push }

@@ -39,14 +39,26 @@ func (t *Topic) Begun(now time.Time, from core.PeerID, ids []string) {
 	}
 }
 
-// learnTransfer follows how long a push takes: small ones, which are not told of, take none.
+// learnTransfer follows how long the pushes of an eager peer take: small ones, which are not
+// told of, take none. The lower median of the eager peers counts, so that few who begin
+// early and push late, on purpose, do not make us wait.
 func (t *Topic) learnTransfer(now time.Time, l *link, id string) {
 	var took time.Duration
 	if i := slices.IndexFunc(l.begun, func(b begun) bool { return b.id == id }); i >= 0 {
 		took = min(after(l.begun[i].at, now), t.cfg.PullTimeout)
 		l.begun = slices.Delete(l.begun, i, i+1)
 	}
-	t.transfer += (took - t.transfer) / 16 // chosen as two or three messages of each eager peer
+	l.transfer += (took - l.transfer) / 4 // chosen as some messages
+	l.timed = true
+	var few [8]time.Duration
+	all := few[:0]
+	for _, o := range t.order {
+		if o.in && o.timed {
+			all = append(all, o.transfer)
+		}
+	}
+	slices.Sort(all)
+	t.transfer = all[(len(all)-1)/2]
 }
 
 // maxPushed is how many peers we push to: fewer where that takes long.

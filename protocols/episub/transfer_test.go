@@ -2,6 +2,7 @@ package episub
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -73,6 +74,19 @@ func TestTheLongerAPushTakesTheFewerPush(t *testing.T) {
 		if got := m.pullTimeout(); got.Round(4*time.Millisecond) != c.answer {
 			t.Errorf("pushes of %s: an answer may take %s, want %s", c.took, got, c.answer)
 		}
+	}
+}
+
+func TestWhoBeginsEarlyAndPushesLateSlowsNothing(t *testing.T) {
+	m, out := pushed(t, 80*time.Millisecond, 60), []Effect(nil)
+	before, liar := m.transfer, m.order[slices.IndexFunc(m.order, func(l *link) bool { return l.in })]
+	for i := range 60 {
+		now, id := start.Add(time.Hour+time.Duration(i)*time.Second), fmt.Sprint("late ", i)
+		m.Begun(now, liar.ID, []string{id})
+		m.Arrived(now.Add(time.Minute), liar.ID, "author", id, &out)
+	}
+	if m.transfer > before+time.Millisecond {
+		t.Errorf("a push is taken to need %s, %s before", m.transfer, before)
 	}
 }
 
