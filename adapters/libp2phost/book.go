@@ -26,6 +26,10 @@ const (
 
 	// connsPerPeer is what lasts.
 	connsPerPeer = 2
+
+	// staleAfter is from when on a connection may be of a former life of its peer: chosen
+	// above what two dials at once are apart.
+	staleAfter = time.Second
 )
 
 // place is what one connected peer takes up, whatever its connections.
@@ -71,7 +75,7 @@ type book struct {
 	ordinary int // places that count towards max
 	inbound  int // of them, towards maxInbound
 	guests   guests
-	late     []network.Conn // up when their peer was leaving already
+	late     []network.Conn // to be closed: up when their peer was leaving already, or retired
 	wake     chan struct{}  // has room for one: run should look again
 }
 
@@ -115,7 +119,10 @@ func (b *book) refuseLocked(p peer.ID, reserved bool, dir network.Direction, add
 		}
 	}
 	if pl := b.places[p]; pl != nil {
-		return pl.guest, pl.refuse(dir, b.symmetry)
+		if why = pl.refuse(dir, b.symmetry); why != nil && dir == network.DirInbound {
+			b.retire(pl)
+		}
+		return pl.guest, why
 	}
 	if reserved {
 		return false, nil
@@ -142,6 +149,22 @@ func (pl *place) refuse(dir network.Direction, symmetry bool) *refusal {
 		return nil
 	}
 	return &refusal{ReasonPerPeer, fmt.Sprintf("the peer has %d connections %s already", n, whose)}
+}
+
+// retire closes the oldest connection of a peer that dials us again much later: it may have
+// been killed twice, and QUIC connections of its former lives look alive for half a minute.
+// The next one finds a place.
+func (b *book) retire(pl *place) {
+	for _, c := range pl.conns {
+		if c.Stat().Direction != network.DirInbound || c.IsClosed() {
+			continue
+		}
+		if time.Since(c.Stat().Opened) >= staleAfter && !slices.Contains(b.late, c) {
+			b.late = append(b.late, c)
+			b.look()
+		}
+		return
+	}
 }
 
 // live counts the connections in a direction.

@@ -1,6 +1,7 @@
 package libp2phost
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +60,29 @@ func TestAFullNodeSaysSoWhenAskedToDial(t *testing.T) {
 	got := await(t, h.events, func(f core.DialFailed) bool { return f.Peer == late.ID() })
 	if !strings.Contains(got.Reason, "all 1 places are taken") {
 		t.Fatalf("reason %q", got.Reason)
+	}
+}
+
+// Hosts of one identity are the lives of a node that was killed: QUIC connections of the
+// former ones look alive.
+func TestAPeerThatWasKilledTwiceFindsAPlace(t *testing.T) {
+	h, key := newTestHost(t), testKey(t)
+	for range inboundPerPeer {
+		if err := plainHost(t, libp2p.Identity(key)).Connect(testContext(t), h.on("tcp")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := plainHost(t, libp2p.Identity(key))
+	eventually(t, "it is back", func() bool {
+		_ = again.Connect(testContext(t), h.on("tcp"))
+		return slices.ContainsFunc(h.Base().Network().ConnsToPeer(again.ID()), func(c network.Conn) bool {
+			return slices.ContainsFunc(again.Network().Conns(), func(own network.Conn) bool {
+				return own.LocalMultiaddr().Equal(c.RemoteMultiaddr())
+			})
+		})
+	})
+	if n := len(h.Base().Network().ConnsToPeer(again.ID())); n > inboundPerPeer {
+		t.Errorf("it has %d connections", n)
 	}
 }
 
